@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// RCU is liburcu's QSBR flavour. A reader thread registers, is inside a read section all the time, and says rcu_quiescent() when it
+// holds no RCU pointer (handlers: after each batch). A thread that sleeps goes offline (rcu_thread_offline/online of liburcu).
+// The main thread is online while it runs callbacks and offline while it sleeps (lib/base/loop.c does that).
+// A thing dies in three steps: unpublish, grace period, release: unlink it, then rcu_postpone(release, it).
+#ifndef LIB_BASE_RCU_H
+#define LIB_BASE_RCU_H 1
+
+#include <urcu/urcu-qsbr.h>
+#include <urcu/rculfhash.h>
+#include "lib/base/util.h"
+
+/* Calls fn(arg) after a grace period, in the reclaim thread (registered for RCU; must not block on the main thread). */
+void rcu_postpone(void (*fn)(void *), void *arg);
+void rcu_postpone_free(void *p); /* free(p) after a grace period. */
+void rcu_drain(void);            /* Waits until everything postponed so far has run. Not from a read section. For exit and tests. */
+
+/* Starts a thread registered with RCU and named 'name'; it is online from its first line. Aborts on failure. */
+pthread_t rcu_thread_create(const char *name, void (*main_fn)(void *), void *arg);
+
+static inline void
+rcu_quiescent(void)
+{
+    urcu_qsbr_quiescent_state();
+}
+
+#endif

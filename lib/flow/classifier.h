@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which rule of a table does a packet match, and which bits of the packet had to be looked at to know it?
+//
+// Tuple-space search: rules with the same mask share a subtable, a hash table on the masked key. Subtables are visited by descending highest
+// priority, so that a hit ends the search early; staged hashes (metadata, L2, L3, L4) leave a subtable before the later stages are looked at; a trie of
+// address prefixes skips subtables that cannot match and tells the shortest prefix that proves it. The mask that a lookup yields is minimal in that sense.
+//
+// One writer (the main thread), any number of readers in RCU read sections. A rule that was removed may be seen by readers until a grace period has
+// passed: release it by rcu_postpone().
+#ifndef LIB_FLOW_CLASSIFIER_H
+#define LIB_FLOW_CLASSIFIER_H 1
+
+#include "lib/flow/match.h"
+
+/* Embedded in what is classified. 'match' is owned by the embedding object. */
+struct cls_rule {
+    struct match_sparse *match;
+    int32_t priority;      /* Higher wins. 0 .. 65535 for OpenFlow; others for internal rules. */
+    uint32_t hash;         /* The classifier's. */
+    struct cls_rule *next; /* RCU: chain in a bucket, then rules of lower priority with the same match. The classifier's. */
+};
+
+struct classifier;
+
+struct classifier *classifier_create(void);
+void classifier_destroy(struct classifier *); /* Empty or not; the rules are the caller's. Readers must be gone. */
+size_t classifier_n_rules(const struct classifier *);
+size_t classifier_n_subtables(const struct classifier *);
+
+/* Main thread. Replaces a rule with the same match and priority, if there is one, and returns it (unlinked; release after a grace period). */
+struct cls_rule *classifier_insert(struct classifier *, struct cls_rule *) WARN_UNUSED;
+void classifier_remove(struct classifier *, struct cls_rule *);
+struct cls_rule *classifier_find_exactly(const struct classifier *, const struct match_sparse *, int32_t priority);
+bool classifier_overlaps(const struct classifier *, const struct match *, int32_t priority); /* Some rule of this priority overlaps. */
+
+/* RCU read section. The rule of highest priority that 'key' matches, or NULL. The bits looked at are or-ed into 'wild' if it is not NULL. */
+struct cls_rule *classifier_lookup(const struct classifier *, const struct flow_key *key, struct flow_key *wild);
+
+/* Main thread. Visits the rules, in no order, whose match is 'loose' or narrower (NULL: all). The callback may remove the rule it is given, no other.
+ * false from it ends the visit. */
+void classifier_for_each(struct classifier *, const struct match *loose, bool (*fn)(struct cls_rule *, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// A packet: bytes, and where its layers begin. Parsing reads any bytes safely: what is cut short ends the key there, as flow extraction of
+// openvswitch.ko does.
+#ifndef LIB_FLOW_PACKET_H
+#define LIB_FLOW_PACKET_H 1
+
+#include "lib/base/buf.h"
+#include "lib/flow/key.h"
+
+/* Bytes are owned, with head room for pushed headers. Offsets are from 'data'; PACKET_NO_LAYER where a layer is not there. */
+struct packet {
+    uint8_t *base;      /* malloc'd. */
+    uint8_t *data;      /* First byte of the frame. */
+    uint32_t len;
+    uint32_t headroom;  /* data - base. */
+    uint32_t allocated;
+    uint16_t l2_5, l3, l4; /* After packet_extract(): MPLS, network, transport header. */
+    uint32_t cutlen;    /* Bytes that the next output leaves off (trunc). */
+};
+#define PACKET_NO_LAYER UINT16_MAX
+#define PACKET_HEADROOM 128
+#define PACKET_MAX_LEN 65535
+
+struct packet *packet_new(const void *data, size_t len); /* Copies. */
+struct packet *packet_clone(const struct packet *);
+void packet_free(struct packet *);
+void *packet_push(struct packet *, size_t n);  /* Room at the front; may move the bytes. */
+void packet_pull(struct packet *, size_t n);   /* n <= len. */
+
+/* Fills L2 to L4 of '*key' from the bytes, and the packet's layer offsets; metadata members of '*key' are left as they are. */
+void packet_extract(struct packet *, struct flow_key *key);
+/* Which mask bits parsing looked at to know the layout (eth_type, nw_proto, nw_frag...): what every megaflow must match. */
+void packet_parse_mask(const struct flow_key *key, struct flow_key *mask);
+
+/* Header edits, with checksum repair. Each does nothing when the packet has no such header. */
+void packet_push_vlan(struct packet *, be16 tpid, be16 tci /* without FLOW_VLAN_PRESENT matters not */);
+void packet_pop_vlan(struct packet *);
+void packet_push_mpls(struct packet *, be16 eth_type, be32 lse);
+void packet_pop_mpls(struct packet *, be16 eth_type);
+/* Writes the masked L2..L4 fields of 'key' into the frame (the masked set of openvswitch.ko). */
+void packet_set_fields(struct packet *, const struct flow_key *key, const struct flow_key *mask);
+
+uint16_t csum(const void *, size_t n);                         /* RFC 1071, of bytes; host-independent be16 value. */
+uint16_t csum_update16(uint16_t sum, be16 was, be16 is);       /* RFC 1624 equation 3. */
+uint16_t csum_update32(uint16_t sum, be32 was, be32 is);
+
+/* A frame that packet_extract() turns into 'key' again (as far as fields go), 'l4_payload' bytes after the headers: for trace and tests. */
+struct packet *packet_compose(const struct flow_key *key, size_t l4_payload);
+
+#endif

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a datapath is: ports, megaflows and packets, behind one table of operations. A new datapath is one file with one struct dp_ops.
+//
+// Keys here speak the datapath's port numbers in in_port and in output actions; ofproto translates.
+//
+// Threads: open, close and port operations belong to the main thread. recv() of handler i belongs to handler thread i. flow_*, execute and
+// dump may be called by any thread, at the same time; each thread uses the channels of its own that the datapath keeps in thread-local
+// or per-call state. Errors are -errno. Nothing here includes ofproto.
+#ifndef LIB_DP_DP_H
+#define LIB_DP_DP_H 1
+
+#include "lib/base/loop.h"
+#include "lib/flow/action.h"
+#include "lib/flow/packet.h"
+
+#define DP_PORT_NONE UINT32_MAX
+#define DP_PORT_LOCAL 0 /* The datapath's own internal port (ovs-system). */
+
+typedef struct {
+    uint64_t hi, lo;
+} dp_ufid; /* Unique flow id, 128 bits; also the TC action cookie. */
+#define DP_UFID_FMT "ufid:%08x-%04x-%04x-%04x-%04x%08x"
+#define DP_UFID_ARGS(U) (unsigned) ((U).hi >> 32), (unsigned) ((U).hi >> 16 & 0xffff), (unsigned) ((U).hi & 0xffff), \
+        (unsigned) ((U).lo >> 48), (unsigned) ((U).lo >> 32 & 0xffff), (unsigned) ((U).lo & 0xffffffff)
+
+struct dp_stats {
+    uint64_t packets, bytes;
+    int64_t used_ms;    /* now_ms() of the last packet; 0: never. */
+    uint16_t tcp_flags; /* OR of all seen, host order. */
+};
+
+struct dp_port {
+    uint32_t number;
+    char name[16];
+    char type[16]; /* "system", "internal", "tap", "vxlan", ... as Interface.type calls it. */
+};
+
+struct dp_port_stats {
+    uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_errors, tx_errors, rx_dropped, tx_dropped;
+};
+
+/* A flow to put. The datapath copies. */
+struct dp_flow_put {
+    dp_ufid ufid;
+    const struct flow_key *key, *mask;
+    const void *actions;
+    size_t actions_len;
+    bool modify;           /* Replace the actions of an existing flow; else it must not exist (-EEXIST). */
+    struct dp_stats stats; /* Out, with modify: counters before. */
+    int error;             /* Out: 0 or -errno. */
+};
+
+struct dp_flow_del {
+    dp_ufid ufid;
+    const struct flow_key *key; /* For datapaths without UFIDs. May be NULL otherwise. */
+    struct dp_stats stats;      /* Out: final counters. */
+    int error;                  /* Out: 0 or -errno (-ENOENT: was not there). */
+};
+
+/* One flow of a dump. Pointers are valid until the callback returns. 'key' is NULL when the dump was terse. */
+struct dp_flow_dumped {
+    dp_ufid ufid;
+    bool has_ufid;
+    const struct flow_key *key, *mask;
+    const void *actions;
+    size_t actions_len;
+    struct dp_stats stats;
+    const char *extack;     /* TC tier: the driver's answer; NULL none. */
+    bool in_hw;             /* TC tier: at least one device has it. */
+};
+
+struct dp_execute {
+    struct packet *packet;         /* Stays the caller's; may be changed. */
+    const struct flow_key *key;    /* Metadata to start with: in_port, recirc_id, marks, tunnel. */
+    const void *actions;
+    size_t actions_len;
+    bool probe;                    /* A probe: do not log a failure. */
+    int error;                     /* Out. */
+};
+
+/* A packet that came up. */
+struct dp_upcall {
+    struct packet *packet;       /* The receiver's to free. */
+    struct flow_key key;         /* As the datapath extracted it (or as we did, where it cannot tell). */
+    dp_ufid ufid;                /* As the datapath computes it for a miss; has_ufid false: the receiver computes (dp_ufid_of). */
+    bool has_ufid;
+    bool action;                 /* By a userspace action (then 'cookie' is set), else a miss. */
+    struct upcall_cookie cookie;
+    uint32_t recv_handler;
+};
+
+struct dp_meter_band { uint32_t rate, burst; };
+struct dp_meter { uint32_t id; bool pktps; bool keep_stats; unsigned n_bands; struct dp_meter_band bands[8]; };
+
+enum dp_port_event_type { DP_PORT_ADDED, DP_PORT_DELETED, DP_PORT_CHANGED };
+
+/* What a datapath was found able to do, by probing at open. */
+struct dp_features {
+    bool ufid, masked_set, ct_state, ct_zone, ct_mark, ct_label, ct_orig_tuple, ct_orig_tuple6, ct_timeout, ct_zero_snat, ct_clear, recirc, trunc,
+        clone, sample, check_pkt_len, per_cpu_dispatch, tc_recirc_sharing, nd_extensions, add_mpls, drop_action, vlan_cvlan, lb_output;
+    unsigned max_vlan_headers, max_mpls_depth, max_hash_alg, max_sample_nesting;
+};
+/* Logs them at info in the words of the installed daemon ("system@ovs-system: Datapath supports recirculation", ...). */
+void dp_features_log(const char *dp_name, const struct dp_features *);
+
+struct dp;
+struct dp_ops {
+    const char *type;        /* As Bridge.datapath_type names it: "system", "ebpf"; "dummy" for tests. */
+    int (*probe)(char **why); /* 0: this host has it. -errno and '*why' (caller frees): not. Cheap; no side effect that stays. */
+    /* Opens (creating it if need be; adopting what a previous daemon left). 'n_handlers' threads will receive. */
+    int (*open)(const char *name, unsigned n_handlers, struct loop *, struct dp **);
+    /* 'destroy' false leaves ports and flows in place for the next daemon. */
+    void (*close)(struct dp *, bool destroy);
+
+    int (*port_add)(struct dp *, const char *devname, const char *type, uint32_t *number /* In: wish or DP_PORT_NONE; out. */);
+    int (*port_del)(struct dp *, uint32_t number);
+    int (*port_dump)(struct dp *, void (*fn)(const struct dp_port *, void *arg), void *arg);
+    int (*port_stats)(struct dp *, uint32_t number, struct dp_port_stats *);
+    /* Calls fn in the main thread when a port comes, goes or its device changes. */
+    void (*port_watch)(struct dp *, void (*fn)(enum dp_port_event_type, const struct dp_port *, void *arg), void *arg);
+
+    /* Blocks up to 'timeout_ms' (-1: until dp_wake) for at most 'max' upcalls of handler 'handler'; how many came, 0 at time-out or wake. The calling
+     * thread must be offline for RCU or must not hold anything: implementations go offline while they sleep. */
+    int (*recv)(struct dp *, unsigned handler, struct dp_upcall *, unsigned max, int timeout_ms);
+    void (*wake)(struct dp *); /* Any thread: makes all recv() return soon. */
+
+    void (*flow_put)(struct dp *, struct dp_flow_put *, size_t n);  /* A batch; each has its own error. */
+    void (*flow_del)(struct dp *, struct dp_flow_del *, size_t n);
+    int (*flow_get)(struct dp *, const dp_ufid *, void (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);
+    /* All flows; 'terse' asks for ufid and counters only. fn false ends it. */
+    int (*flow_dump)(struct dp *, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);
+    int (*flow_flush)(struct dp *);
+    void (*execute)(struct dp *, struct dp_execute *, size_t n);    /* A batch. Packets leave in order. */
+
+    int (*meter_set)(struct dp *, const struct dp_meter *);
+    int (*meter_del)(struct dp *, uint32_t id);
+    int (*ct_flush)(struct dp *, const uint16_t *zone /* NULL: all */);
+    const struct dp_features *(*features)(const struct dp *);
+    void (*lookup_stats)(struct dp *, uint64_t *hit, uint64_t *missed, uint64_t *lost, uint64_t *n_flows, uint64_t *mask_hits, uint32_t *n_masks);
+};
+
+/* First member of every implementation's struct. */
+struct dp {
+    const struct dp_ops *ops;
+    char *name; /* "ovs-system". */
+};
+
+/* The table of datapaths of this build; NULL-terminated. */
+extern const struct dp_ops *const dp_types[];
+/* What Bridge.datapath_type 'type' ("" is "system") means on this host: 0 and '*ops', or -errno and '*why' (caller frees). */
+int dp_select(const char *type, const struct dp_ops **ops, char **why);
+void dp_enable_dummy(void); /* --enable-dummy: dp_select() also knows "dummy", the userspace datapath of tests. */
+dp_ufid dp_ufid_of(const struct flow_key *key, const struct flow_key *mask);
+static inline bool
+dp_ufid_equal(dp_ufid a, dp_ufid b)
+{
+    return a.hi == b.hi && a.lo == b.lo;
+}
+
+#endif

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decoded OpenFlow bodies: wire formats die at the edge, the rest of the house sees these. Integers are in host order unless typed beNN.
+// What a decoder hands out beyond the struct itself (action lists, payload) lives in the struct buf or slice named in it.
+#ifndef LIB_OF_BODY_H
+#define LIB_OF_BODY_H 1
+
+#include "lib/of/ofact.h"
+
+enum of_flow_mod_command { OFPFC_ADD, OFPFC_MODIFY, OFPFC_MODIFY_STRICT, OFPFC_DELETE, OFPFC_DELETE_STRICT };
+enum { OFPFF_SEND_FLOW_REM = 1, OFPFF_CHECK_OVERLAP = 2, OFPFF_RESET_COUNTS = 4, OFPFF_NO_PKT_COUNTS = 8, OFPFF_NO_BYT_COUNTS = 16, OFPFF_HIDDEN = 1 << 14, OFPFF_READONLY = 1 << 15 };
+
+struct flow_mod {
+    struct match match;
+    uint16_t priority;
+    uint16_t command;       /* enum of_flow_mod_command. */
+    uint64_t cookie, cookie_mask, new_cookie;
+    bool modify_cookie;     /* new_cookie replaces the rule's in a modify. */
+    uint8_t table_id;       /* OFPTT_ALL: 1.0 without table extension, or any. */
+    uint16_t idle_timeout, hard_timeout, importance, flags;
+    uint32_t buffer_id, out_port, out_group;
+    struct buf actions;     /* Records of lib/of/ofact.h; the decoder's caller frees. */
+};
+
+struct flow_stats_request {
+    bool aggregate;
+    struct match match;
+    uint64_t cookie, cookie_mask;
+    uint32_t out_port, out_group;
+    uint8_t table_id;
+};
+
+struct flow_stats {
+    struct match match;
+    uint64_t cookie;
+    uint8_t table_id;
+    uint16_t priority, idle_timeout, hard_timeout, importance, flags;
+    uint32_t duration_sec, duration_nsec;
+    int idle_age, hard_age; /* Seconds, -1 unknown. */
+    uint64_t n_packets, n_bytes;
+    const void *actions;
+    size_t actions_len;
+};
+
+struct aggregate_stats { uint64_t n_packets, n_bytes; uint32_t n_flows; };
+
+struct packet_out {
+    uint32_t buffer_id;
+    uint32_t in_port;
+    struct match meta; /* 1.5 and NXT: metadata to start with. */
+    struct buf actions;
+    struct slice data;
+};
+
+enum packet_in_format { PACKET_IN_STD, PACKET_IN_NXT, PACKET_IN_NXT2 };
+struct packet_in {
+    struct slice data;      /* The whole frame; cut to max_len at encode. */
+    uint16_t max_len;
+    struct flow_key key;    /* Metadata fields are sent: in_port (OpenFlow number), metadata, registers, tunnel, ct. */
+    uint8_t reason, table_id;
+    uint64_t cookie;        /* UINT64_MAX where no rule matched. */
+    struct slice userdata;
+    struct slice continuation; /* NXT2 pause: opaque. */
+};
+
+struct flow_removed {
+    struct match match;
+    uint64_t cookie;
+    uint16_t priority, idle_timeout, hard_timeout;
+    uint8_t reason, table_id;
+    uint32_t duration_sec, duration_nsec;
+    uint64_t n_packets, n_bytes;
+};
+
+/* Port configuration and state, OpenFlow 1.1 numbering, with 1.0's extra bits above. */
+enum { OFPPC_PORT_DOWN = 1, OFPPC_NO_STP = 2, OFPPC_NO_RECV = 4, OFPPC_NO_RECV_STP = 8, OFPPC_NO_FLOOD = 16, OFPPC_NO_FWD = 32, OFPPC_NO_PACKET_IN = 64 };
+enum { OFPPS_LINK_DOWN = 1, OFPPS_BLOCKED = 2, OFPPS_LIVE = 4, OFPPS_STP_LISTEN = 0 };
+struct of_port {
+    uint32_t number;
+    char name[64];
+    struct eth_addr mac;
+    uint32_t config, state;
+    uint32_t curr, advertised, supported, peer; /* OFPPF_* of 1.1. */
+    uint32_t curr_speed, max_speed;             /* kbit/s. */
+};
+struct of_port_mod { uint32_t port; struct eth_addr mac; uint32_t config, mask, advertise; };
+struct of_port_stats {
+    uint32_t number;
+    uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped, tx_dropped, rx_errors, tx_errors, rx_frame, rx_over, rx_crc, collisions; /* UINT64_MAX: not known. */
+    uint32_t duration_sec, duration_nsec;
+};
+struct of_table_stats { uint8_t table_id; char name[32]; uint32_t active, max_entries; uint64_t lookups, matched; };
+struct of_switch_features { uint64_t datapath_id; uint32_t n_buffers, capabilities, ofp10_actions; uint8_t n_tables, auxiliary_id; };
+struct of_switch_config { uint16_t frag; uint16_t miss_send_len; int8_t invalid_ttl_to_controller; /* -1: not said. */ };
+enum of_role { OFPCR_NOCHANGE, OFPCR_EQUAL, OFPCR_MASTER, OFPCR_SLAVE };
+struct of_role_request { enum of_role role; bool has_generation; uint64_t generation; };
+/* Asynchronous messages that are wanted, [0] as master or equal, [1] as slave: bits by reason. */
+struct of_async { uint32_t packet_in[2], port_status[2], flow_removed[2]; };
+
+#endif

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// OpenFlow tables and rules: table_apply() is the one way in, for controllers, for learn actions and for the hidden rules of the bridge.
+//
+// The main thread writes. Handlers and revalidators look up in RCU read sections and credit statistics with atomics. A rule that is gone stays readable
+// for a grace period; who must keep one longer takes a reference.
+#ifndef OFPROTO_TABLE_H
+#define OFPROTO_TABLE_H 1
+
+#include "lib/base/list.h"
+#include "lib/flow/classifier.h"
+#include "lib/of/body.h"
+
+#define N_TABLES 255 /* 0 .. 253 for controllers, 254 is internal: hidden rules of the bridge. */
+#define TABLE_INTERNAL 254
+
+struct bridge;
+
+/* An action list that rules share: interned, so that a million rules with one action keep one list. */
+struct rule_actions {
+    struct hnode node;        /* In bridge->rule_intern. */
+    uint32_t n_users;         /* Main thread. */
+    uint32_t size;            /* Bytes of 'list'. */
+    bool has_meter, has_learn, has_groups;
+    _Alignas(8) uint8_t list[]; /* struct ofact records. */
+};
+
+struct rule {
+    struct cls_rule cr;
+    const struct rule_actions *actions; /* RCU: replaced by a modify. */
+    uint64_t cookie;                    /* Host order. Atomic: changed by a modify. */
+    uint64_t n_packets, n_bytes;        /* Atomic. */
+    uint32_t created_s, modified_s;     /* Seconds on the monotonic clock. */
+    uint32_t used_s;                    /* Atomic: last packet, or created. */
+    uint16_t created_ms, modified_ms;   /* Milliseconds below them. */
+    uint16_t idle_timeout, hard_timeout, importance, flags;
+    uint8_t table_id;
+    bool removed;                       /* Atomic: unlinked from its table. */
+    uint32_t refs;                      /* Atomic: 1 for the table, more by rule_ref(). */
+    struct cds_list_head expirable;     /* In bridge's list if it has a timeout. */
+};
+
+struct table {
+    struct classifier *cls;
+    char *name;
+    uint64_t n_lookups, n_matched;      /* Atomic. */
+    uint32_t max_flows;                 /* UINT32_MAX: no limit. */
+    uint8_t miss_config;                /* OFPTC11_TABLE_MISS_*; 0: controller (1.0 to 1.2) or drop (1.3). */
+};
+
+struct ofconn;
+/* Who is told of what an operation did. */
+struct table_origin {
+    struct ofconn *ofconn;  /* The session that asked, or NULL. */
+    be32 xid;
+};
+
+void tables_init(struct bridge *);
+void tables_destroy(struct bridge *);
+
+/* Check, build, publish. OFERR_OK, or an error and nothing changed. Steals fm->actions when it succeeds. Main thread. */
+enum of_error table_apply(struct bridge *, struct flow_mod *, const struct table_origin *);
+
+/* RCU read section. The rule of table 'id' for the packet, bits looked at or-ed into 'wild' (NULL: not wanted). NULL: a miss. Counts. */
+struct rule *table_lookup(struct bridge *, uint8_t id, const struct flow_key *key, struct flow_key *wild);
+void rule_credit(struct rule *, uint64_t packets, uint64_t bytes, int64_t used_ms); /* Any thread. */
+bool rule_ref(struct rule *);   /* Any thread, RCU section: false when it is going. */
+void rule_unref(struct rule *); /* Any thread: releases after a grace period when last. */
+
+/* Calls fn for every rule that the request selects; fn must not change tables. */
+void table_collect(struct bridge *, const struct flow_stats_request *, void (*fn)(struct rule *, void *arg), void *arg);
+void rule_to_stats(const struct rule *, struct flow_stats *); /* Pointers are the rule's. */
+size_t tables_n_rules(const struct bridge *);
+void tables_flush(struct bridge *);   /* Deletes all but hidden rules, no messages; and reinstates what an empty bridge has. */
+void tables_expire(struct bridge *);  /* Idle and hard timeouts; once a second or so. Statistics must have been collected before. */
+/* The bridge's own rules: standalone mode's NORMAL, and the internal table. */
+void tables_set_standalone(struct bridge *, bool normal);
+
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Translation: one pure call from (bridge, key) to datapath actions and the mask that proves them. It serves misses, revalidation, ofproto/trace,
+// packet-out and tests. No netlink, no lock, no send inside: what must happen beside the packet is handed back as side effects for the caller to apply,
+// or to leave.
+//
+// RCU read section; any thread. Keys carry OpenFlow port numbers in in_port.
+#ifndef OFPROTO_TRANSLATE_H
+#define OFPROTO_TRANSLATE_H 1
+
+#include "lib/flow/action.h"
+#include "lib/flow/packet.h"
+#include "lib/of/ofact.h"
+#include "ofproto/bridge.h"
+
+struct trace_sink;       /* ofproto/trace listens here; NULL elsewhere. Its functions: ofproto/trace.h. */
+
+struct translate_in {
+    struct bridge *bridge;
+    struct port *in_port;               /* NULL: from the controller or unknown. */
+    struct flow_key key;
+    const struct packet *packet;        /* NULL: a revalidation; packet-dependent side effects are then left out. */
+    /* Instead of looking up table 0: these actions (packet-out, hidden), or frozen state by recirc_id in the key. */
+    const void *ofacts;
+    size_t ofacts_len;
+    uint8_t first_table;
+    struct trace_sink *trace;
+};
+
+/* Whom to credit with the packets of a megaflow, and what to do once for the packet in hand. */
+enum effect_kind { EFFECT_RULE, EFFECT_PORT_RX, EFFECT_PORT_TX, EFFECT_L2_LEARN, EFFECT_PACKET_IN, EFFECT_FLOW_MOD, EFFECT_FIN_TIMEOUT, EFFECT_TABLE };
+struct effect {
+    enum effect_kind kind;
+    union {
+        struct rule *rule;                                          /* RULE: not referenced. */
+        struct port *port;                                          /* PORT_*. */
+        struct { struct bridge *bridge; struct eth_addr mac; uint16_t vlan; struct port *port; bool garp; } learn;
+        struct { struct bridge *bridge; size_t offset; } packet_in; /* offset of a struct translate_packet_in in 'storage'. */
+        struct { struct bridge *bridge; size_t offset; } flow_mod;  /* offset of a struct flow_mod in 'storage'. */
+        struct { struct rule *rule; uint16_t idle, hard; } fin;
+    };
+};
+struct translate_packet_in {            /* EFFECT_PACKET_IN: of the packet as it was at that action. */
+    struct flow_key key;
+    struct packet *packet;              /* Owned by struct translate_out. */
+    uint8_t reason, table_id;
+    uint16_t controller_id, max_len;
+    uint64_t cookie;
+    uint32_t userdata_len;
+    uint8_t userdata[];
+};
+
+/* What the result depends on, for invalidation: kinds of things and which. */
+enum dep_kind { DEP_TABLE, DEP_L2, DEP_PORT, DEP_BRIDGE, DEP_GROUP };
+struct dep {
+    uint32_t kind;
+    uint32_t bridge_id;
+    uint64_t what;                      /* Table id; hash of MAC and VLAN; OpenFlow port; 0; group. */
+};
+
+enum translate_error { TRANSLATE_OK, TRANSLATE_TOO_DEEP, TRANSLATE_TOO_MANY_RESUBMITS, TRANSLATE_STACK_TOO_DEEP, TRANSLATE_NO_RECIRC, TRANSLATE_BRIDGE_NOT_FOUND, TRANSLATE_INVALID_TUNNEL, TRANSLATE_TOO_MANY_ACTIONS };
+
+struct translate_out {
+    struct flow_key mask;               /* Bits of the key that were looked at, datapath's needs included. */
+    struct buf actions;                 /* struct action records with datapath port numbers. */
+    uint32_t slow;                      /* enum slow_reason bits: then 'actions' is for execution in the daemon only. */
+    bool cacheable;                     /* false: execute this packet, install nothing. */
+    enum translate_error error;         /* Actions are empty (drop) if set. */
+    struct effect *effects;
+    size_t n_effects, effects_allocated;
+    struct dep *deps;
+    size_t n_deps, deps_allocated;
+    struct buf storage;
+    struct flow_key final_key;          /* ofproto/trace's "Final flow". */
+};
+
+void translate_out_init(struct translate_out *);
+void translate_out_clear(struct translate_out *);   /* Keeps memory for the next use. */
+void translate_out_destroy(struct translate_out *);
+enum translate_error translate(const struct translate_in *, struct translate_out *);
+const char *translate_error_text(enum translate_error);
+
+/* Applies what 'out' says happened, for 'packets' packets of 'bytes' bytes: credits; and with 'once' what is done for a packet in hand (learning, packet-in,
+ * learned flows; these two go to the main thread). Same RCU read section as translate(). */
+void translate_apply(const struct translate_out *, uint64_t packets, uint64_t bytes, int64_t used_ms, bool once);
+
+#endif

@@ -84,7 +84,7 @@ struct flow_key {
 
     /* Stage 3: L4. */
     be16 tp_src, tp_dst; /* TCP, UDP, SCTP ports; ICMP type and code (as 16 bits). */
-    uint32_t nd_reserved;
+    be32 nd_reserved;
     uint8_t nd_options_type;
     uint8_t l4_pad[3];
     be32 igmp_group;

@@ -28,3 +28,19 @@ AC_DEFUN([AX_SLUICE_SANITIZERS], [
         sluice_sanitizers=$enableval])])
   AM_CONDITIONAL([SANITIZED], [test -n "$sluice_sanitizers"])
   AC_SUBST([SLUICE_LDFLAGS])])
+
+dnl AX_SLUICE_FUZZERS: --enable-fuzzers instruments everything for clang's libFuzzer and links the fuzzers with it.
+AC_DEFUN([AX_SLUICE_FUZZERS], [
+  AC_ARG_ENABLE([fuzzers],
+    [AS_HELP_STRING([--enable-fuzzers], [build for `make fuzzers': needs CC=clang; with AddressSanitizer and UBSan])],
+    [], [enable_fuzzers=no])
+  AS_IF([test "$enable_fuzzers" = yes],
+    [FUZZ_ENGINE=-fsanitize=fuzzer
+     AX_SLUICE_FLAG([-fsanitize=fuzzer-no-link,address,undefined])
+     AS_CASE(["$SLUICE_CFLAGS"],
+       [*fuzzer-no-link*], [],
+       [AC_MSG_ERROR([--enable-fuzzers needs clang with libFuzzer: configure CC=clang])])
+     SLUICE_CFLAGS="$SLUICE_CFLAGS -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
+     SLUICE_LDFLAGS="$SLUICE_LDFLAGS -fsanitize=address,undefined"])
+  AM_CONDITIONAL([FUZZERS], [test "$enable_fuzzers" = yes])
+  AC_SUBST([FUZZ_ENGINE])])

@@ -1,1 +1,3 @@
 # Sources of tests.
+include tests/unit/automake.mk
+include tests/fuzz/automake.mk

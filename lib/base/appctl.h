@@ -16,8 +16,10 @@ int appctl_open(struct loop *, const char *path, struct appctl **);
 void appctl_close(struct appctl *); /* Unanswered requests get an error. */
 const char *appctl_path(const struct appctl *);
 
-/* 'usage' is what list-commands prints. 'min' and 'max' count arguments without argv[0]. Names are unique. Process-wide, before or after open. */
+/* 'usage' is what list-commands prints. 'min' and 'max' count arguments without argv[0]. Names are unique. Process-wide, before or after open.
+ * The texts are not copied. */
 void appctl_register(const char *name, const char *usage, int min, int max, appctl_fn *, void *aux);
+void appctl_register_commands(void); /* list-commands and version. */
 void appctl_unregister_all(void); /* At exit: releases the table. */
 void appctl_reply(struct appctl_request *, const char *text); /* NULL: empty. */
 void appctl_error(struct appctl_request *, const char *text);

@@ -15,7 +15,7 @@ struct counter {
     uint32_t seconds[12]; /* Main thread: events of each of the last 12 five-second slots, ring. */
 };
 
-/* At file scope: COUNTER(flow_refused, "A datapath refused a flow."); then counter_inc(&flow_refused). The linker collects them. */
+/* At file scope: COUNTER(flow_refused, "A datapath refused a flow."); then COUNTER_INC(flow_refused). The linker collects them. */
 #define COUNTER(NAME, HELP) \
     static struct counter counter_##NAME __attribute__((section("sluice_counters"), used, aligned(8))) = {#NAME, HELP, 0, 0, {0}, {0}}
 #define COUNTER_INC(NAME) counter_add(&counter_##NAME, 1)

@@ -21,6 +21,7 @@ struct log_limit {
     unsigned rate, burst;
     int64_t tokens_milli; /* Thousandths of a token; 0 at rest. */
     int64_t last_ms;
+    int64_t first_suppressed_ms, last_suppressed_ms;
     uint64_t suppressed;
 };
 

@@ -13,6 +13,9 @@ typedef void loop_fn(void *arg);
 struct loop *loop_create(void);
 void loop_destroy(struct loop *);
 struct event_base *loop_base(struct loop *); /* For lib/base/stream only. */
+/* Around code that libevent calls without loop.c in between (lib/base/stream only): online for RCU in it. They nest. */
+void loop_enter(struct loop *);
+void loop_leave(struct loop *);
 int loop_run(struct loop *);                 /* Until loop_stop(); the status given there. */
 void loop_stop(struct loop *, int status);
 

@@ -15,6 +15,10 @@ void rcu_postpone(void (*fn)(void *), void *arg);
 void rcu_postpone_free(void *p); /* free(p) after a grace period. */
 void rcu_drain(void);            /* Waits until everything postponed so far has run. Not from a read section. For exit and tests. */
 
+/* Registers the calling thread and puts it online; false when it was registered already. rcu_thread_create() and loop_create() do it. */
+bool rcu_thread_register(void);
+void rcu_thread_unregister(void);
+
 /* Starts a thread registered with RCU and named 'name'; it is online from its first line. Aborts on failure. */
 pthread_t rcu_thread_create(const char *name, void (*main_fn)(void *), void *arg);
 

@@ -1,1 +1,9 @@
 # Sources of utilities.
+EXTRA_DIST += \
+	utilities/lab \
+	utilities/lab.d/build-kernel \
+	utilities/lab.d/guest-init \
+	utilities/lab.d/guest.py \
+	utilities/lab.d/kernel.options \
+	utilities/lab.d/kernel-kasan.options \
+	utilities/lab.d/kernel.py

@@ -42,11 +42,11 @@ enum of_packet_in_reason { OFPR_NO_MATCH, OFPR_ACTION, OFPR_INVALID_TTL, OFPR_AC
 enum of_flow_removed_reason { OFPRR_IDLE_TIMEOUT, OFPRR_HARD_TIMEOUT, OFPRR_DELETE, OFPRR_GROUP_DELETE, OFPRR_METER_DELETE, OFPRR_EVICTION };
 enum of_port_reason { OFPPR_ADD, OFPPR_DELETE, OFPPR_MODIFY };
 
-/* Errors of OpenFlow: lib/of/error.def has a row each, ERROR(ID, name, {type,code} for 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, or Nicira's 32-bit code).
+/* Errors of OpenFlow: lib/of/error.def has a row each, ERROR(NAME, its number in 1.0, 1.1, 1.2, 1.3, 1.4, 1.5); OFERR_OFPBMC_BAD_PREREQ and so on.
  * Functions here return 0 or one of these, positive, so that they never collide with -errno. */
 enum of_error {
     OFERR_OK,
-#define ERROR(ID, ...) OFERR_##ID,
+#define ERROR(NAME, ...) OFERR_##NAME,
 #include "lib/of/error.def"
 #undef ERROR
     OFERR_N

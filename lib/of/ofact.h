@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // OpenFlow actions and instructions as typed values, the same for every version: what rules keep and translation walks. A list is one block of
-// variable-length records, 8-byte aligned. lib/of/ofact.def has a row for each kind: wire type in every version, Nicira subtype, record, decoder, encoder,
-// printer, check.
+// variable-length records, 8-byte aligned. lib/of/ofact.def has a row for each kind: record, place in an action set, check, and its forms on the wire in
+// every version.
 #ifndef LIB_OF_OFACT_H
 #define LIB_OF_OFACT_H 1
 
@@ -11,13 +11,20 @@
 enum ofact_kind {
 #define OFACT(KIND, ...) OFACT_##KIND,
 #include "lib/of/ofact.def"
-#undef OFACT
     OFACT_N_KINDS
+};
+
+/* Forms on the wire; 0 is none in particular. */
+enum ofact_wire {
+    WIRE_ANY,
+#define WIRE(ID, ...) WIRE_##ID,
+#include "lib/of/ofact.def"
+    WIRE_N
 };
 
 struct ofact {
     uint16_t kind;
-    uint16_t raw;  /* Row of the wire form it came in, so that it goes out the same way (mod_dl_src against set_field); 0: any. */
+    uint16_t raw;  /* enum ofact_wire that it came in, so that it goes out the same way (mod_dl_src against set_field); 0: any. */
     uint32_t size; /* Of the whole record with padding, a multiple of 8. */
 };
 

@@ -1,3 +1,4 @@
 # Sources of tests.
 include tests/unit/automake.mk
 include tests/fuzz/automake.mk
+include tests/system/automake.mk

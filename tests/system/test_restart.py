@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon goes and comes back; traffic should not care."""
+import re
+
+import pytest
+from harness import netns
+from harness.switch import Bridge
+from harness.wait import until
+
+INTERVAL = 0.01
+
+
+def lost_while(first, second, action, after=100):
+    """Pings every 10 ms, lets ACTION happen meanwhile, and returns how many of how many echo requests went unanswered."""
+    pinger = first.start("ping", "-n", "-i", str(INTERVAL), "-W", "1", second.ip)
+    try:
+        seen = 0
+
+        def answers(wanted):
+            nonlocal seen
+            while seen < wanted:
+                line = pinger.stdout.readline()
+                assert line, "ping ended: " + pinger.stderr.read()
+                seen += "bytes from" in line
+            return True
+
+        answers(50)
+        action()
+        answers(seen + after)
+    finally:
+        pinger.send_signal(2)
+        rest = pinger.communicate(timeout=30)[0]
+    sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", rest).groups())
+    return sent - received, sent
+
+
+@pytest.fixture
+def running_lan(own_switch, make_vms):
+    own_switch.start()
+    bridge = Bridge(own_switch)
+    first, second = make_vms(2)
+    first.learn(second)
+    second.learn(first)
+    bridge.plug(first, second)
+    assert first.ping(second) == 3
+    yield own_switch, bridge, first, second
+    if own_switch.vswitchd:
+        bridge.close()
+
+
+def test_restart_loses_nothing(running_lan):
+    switch, _, first, second = running_lan
+
+    def restart():
+        switch.stop()
+        switch.start()
+
+    lost, sent = lost_while(first, second, restart)
+    print(f"{switch.daemon}: {lost} of {sent} packets lost over a restart")
+    # The installed daemon loses some while its new process learns where the VMs are.
+    assert lost <= (0 if switch.daemon == "ours" else sent // 10)
+
+
+@pytest.mark.unhealthy
+def test_kill_leaves_traffic_and_no_wreck(running_lan):
+    switch, bridge, first, second = running_lan
+    lost, _ = lost_while(first, second, switch.kill, after=50)
+    assert lost <= 1
+    switch.start()
+    until(lambda: first.ping(second, count=1) == 1, "pings pass with the new daemon")
+    bridge.close()
+    assert bridge.name not in netns.links()
+
+
+@pytest.mark.unhealthy
+def test_database_goes_and_comes_back(running_lan):
+    switch, bridge, first, second = running_lan
+    switch.stop_database()
+    assert first.ping(second, count=5) == 5
+    switch.start_database()
+    switch.vsctl("set", "bridge", bridge.name, "external_ids:again=true")
+    assert first.ping(second) == 3
+
+
+def test_exit_cleanup_leaves_nothing(own_switch, make_vms):
+    before = netns.links()
+    own_switch.start()
+    bridge = Bridge(own_switch)
+    bridge.plug(*make_vms(2))
+    own_switch.stop("--cleanup")
+    assert bridge.name not in netns.links()
+    assert {name for name in netns.links() - before if not name.startswith("v")} == set()

@@ -6,3 +6,4 @@ libsluice_a_SOURCES += \
 	lib/nl/ovs_key.c lib/nl/ovs_key.def lib/nl/ovs_key.h lib/nl/ovs_tunnel.c \
 	lib/nl/pool.c \
 	lib/nl/sock.c lib/nl/sock.h
+unit_tests += tests/unit/test_nl

@@ -35,7 +35,9 @@ struct loop {
     struct cds_list_head idle, signals;
 
     pthread_mutex_t post_lock;
-    struct cds_list_head posts; /* Under 'post_lock'. */
+    struct cds_list_head posts; /* Under 'post_lock', as the next two. */
+    unsigned n_holders;         /* loop_hold(), and one until loop_destroy(). */
+    bool destroyed;
     int post_fd;                /* eventfd, written when 'posts' stops being empty. */
     struct event *post_event;
 };
@@ -123,13 +125,18 @@ run_posts(evutil_socket_t fd, short events, void *loop_)
     loop_leave(loop);
 }
 
-void
+bool
 loop_post(struct loop *loop, loop_fn *fn, void *arg)
 {
     struct call *call = call_create(fn, arg);
     bool was_empty;
 
     pthread_mutex_lock(&loop->post_lock);
+    if (loop->destroyed) {
+        pthread_mutex_unlock(&loop->post_lock);
+        free(call);
+        return false;
+    }
     was_empty = cds_list_empty(&loop->posts);
     cds_list_add_tail(&call->node, &loop->posts);
     if (was_empty) {
@@ -140,6 +147,29 @@ loop_post(struct loop *loop, loop_fn *fn, void *arg)
         }
     }
     pthread_mutex_unlock(&loop->post_lock);
+    return true;
+}
+
+void
+loop_hold(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->post_lock);
+    loop->n_holders++;
+    pthread_mutex_unlock(&loop->post_lock);
+}
+
+void
+loop_release(struct loop *loop)
+{
+    bool last;
+
+    pthread_mutex_lock(&loop->post_lock);
+    last = --loop->n_holders == 0;
+    pthread_mutex_unlock(&loop->post_lock);
+    if (last) {
+        pthread_mutex_destroy(&loop->post_lock);
+        free(loop);
+    }
 }
 
 struct loop *
@@ -160,6 +190,7 @@ loop_create(void)
     CDS_INIT_LIST_HEAD(&loop->signals);
     CDS_INIT_LIST_HEAD(&loop->posts);
     pthread_mutex_init(&loop->post_lock, NULL);
+    loop->n_holders = 1;
     loop->post_event = event_new(loop->base, loop->post_fd, EV_READ | EV_PERSIST, run_posts, loop);
     event_add(loop->post_event, NULL);
 
@@ -187,15 +218,17 @@ loop_destroy(struct loop *loop)
         signal_free(s);
     }
     calls_free(&loop->idle);
-    calls_free(&loop->posts);
     event_free(loop->post_event);
-    close(loop->post_fd);
     event_base_free(loop->base);
-    pthread_mutex_destroy(&loop->post_lock);
     if (loop->registered_rcu) {
         rcu_thread_unregister();
     }
-    free(loop);
+    pthread_mutex_lock(&loop->post_lock);
+    loop->destroyed = true;
+    calls_free(&loop->posts);
+    close(loop->post_fd);
+    pthread_mutex_unlock(&loop->post_lock);
+    loop_release(loop);
 }
 
 static void

@@ -39,7 +39,11 @@ void loop_signal(struct loop *, int signo, loop_fn *, void *arg); /* fn runs in 
  * pending does nothing. Main thread. */
 void loop_idle(struct loop *, loop_fn *, void *arg);
 
-/* Any thread: runs fn(arg) in the main thread soon. Never blocks, never drops; order of one poster is kept. */
-void loop_post(struct loop *, loop_fn *, void *arg);
+/* Any thread: runs fn(arg) in the main thread soon. Never blocks, never drops; order of one poster is kept. False when the loop was
+ * destroyed meanwhile, which only those see who hold it. */
+bool loop_post(struct loop *, loop_fn *, void *arg);
+/* Any thread: keeps loop_post() callable after loop_destroy(), for threads that cannot be waited for. */
+void loop_hold(struct loop *);
+void loop_release(struct loop *);
 
 #endif

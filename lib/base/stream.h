@@ -26,6 +26,7 @@ void stream_set_ops(struct stream *, const struct stream_ops *, void *arg);
 
 void stream_send(struct stream *, const void *, size_t); /* Queues a copy. The caller bounds it by stream_backlog(). */
 size_t stream_backlog(const struct stream *);            /* Bytes queued and not yet sent. */
+void stream_flush(struct stream *);                      /* Writes what the socket takes at once: before exit. Not for TLS. */
 struct slice stream_peek(struct stream *);               /* All received bytes, contiguous; valid until consumed. */
 void stream_consume(struct stream *, size_t);
 void stream_pause(struct stream *, bool paused);         /* Stops reading: back-pressure on the peer. */

@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stream's life: (look the name up) -> connect -> (TLS handshake) -> open -> dead. Until it is open what is sent waits in 'early'.
+// Who waits for whom: 'lookup', then 'connecting' watches the socket, then 'bev' owns it.
+#include <config.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "lib/base/counter.h"
+#include "lib/base/log.h"
+#include "lib/base/stream_private.h"
+
+COUNTER(stream_open, "A stream began to connect or was accepted.");
+COUNTER(stream_connect_failed, "A stream's peer could not be reached.");
+COUNTER(stream_handshake_timeout, "A TLS peer did not complete its handshake in time.");
+COUNTER(stream_tls_failed, "A TLS peer's handshake or record was refused.");
+
+#define HANDSHAKE_MS 15000
+
+struct stream {
+    struct loop *loop;
+    char *name;
+    const struct stream_ops *ops;
+    void *arg;
+    struct stream_target target; /* Of an active stream. */
+    enum stream_kind kind;
+    bool accepted, open, dead, paused;
+    size_t low, high;
+
+    struct stream_lookup *lookup;
+    struct addrinfo *found, *next; /* What the lookup brought; the next address to try. */
+    int fd;                        /* While connecting; -1 else. */
+    struct loop_fd *connecting;
+    struct loop_timer *timer; /* Hands over an early failure; bounds the handshake. */
+    int error;                /* What the timer hands over. */
+    struct evbuffer *early;
+    struct bufferevent *bev;
+};
+
+static void try_next_address(struct stream *);
+
+static struct stream *
+stream_create(struct loop *loop, char *name, enum stream_kind kind)
+{
+    struct stream *s = xzalloc(sizeof *s);
+
+    s->loop = loop;
+    s->name = name;
+    s->kind = kind;
+    s->fd = -1;
+    COUNTER_INC(stream_open);
+    return s;
+}
+
+/* Lets go of all that talks to the peer. */
+static void
+shut(struct stream *s)
+{
+    stream_lookup_cancel(s->lookup);
+    s->lookup = NULL;
+    loop_fd_del(s->connecting);
+    s->connecting = NULL;
+    loop_timer_del(s->timer);
+    s->timer = NULL;
+    if (s->found) {
+        freeaddrinfo(s->found);
+        s->found = NULL;
+    }
+    if (s->fd >= 0) {
+        close(s->fd);
+        s->fd = -1;
+    }
+    if (s->early) {
+        evbuffer_free(s->early);
+        s->early = NULL;
+    }
+    if (s->bev) {
+        SSL *ssl = s->kind == STREAM_TLS ? bufferevent_openssl_get_ssl(s->bev) : NULL;
+
+        if (ssl && s->open) {
+            SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN); /* So that our close_notify goes out without waiting for the peer's. */
+            SSL_shutdown(ssl);
+        }
+        bufferevent_setcb(s->bev, NULL, NULL, NULL, NULL);
+        bufferevent_free(s->bev);
+        s->bev = NULL;
+    }
+}
+
+void
+stream_close(struct stream *s)
+{
+    if (s) {
+        shut(s);
+        stream_target_clear(&s->target);
+        free(s->name);
+        free(s);
+    }
+}
+
+/* The end of the stream. The caller touches 's' no more. What was received and not read is lost, as is what was not sent. */
+static void
+die(struct stream *s, int error)
+{
+    if (!s->dead) {
+        s->dead = true;
+        s->open = false;
+        shut(s);
+        s->ops->closed(s, error, s->arg);
+    }
+}
+
+static void
+on_readable(struct bufferevent *bev, void *s_)
+{
+    struct stream *s = s_;
+    struct loop *loop = s->loop;
+
+    loop_enter(loop);
+    s->ops->readable(s, s->arg);
+    loop_leave(loop);
+}
+
+static void
+on_drained(struct bufferevent *bev, void *s_)
+{
+    struct stream *s = s_;
+    struct loop *loop = s->loop;
+
+    if (s->ops->drained) {
+        loop_enter(loop);
+        s->ops->drained(s, s->arg);
+        loop_leave(loop);
+    }
+}
+
+/* Bytes may flow. */
+static void
+opened(struct stream *s)
+{
+    s->open = true;
+    loop_timer_del(s->timer);
+    s->timer = NULL;
+    if (s->early) {
+        bufferevent_write_buffer(s->bev, s->early);
+        evbuffer_free(s->early);
+        s->early = NULL;
+    }
+    if (!s->accepted) {
+        s->ops->connected(s, s->arg);
+    }
+}
+
+/* The reason why libevent ended the stream; logs what OpenSSL says. */
+static int
+tls_error(struct stream *s, int error)
+{
+    static struct log_limit limit = LOG_LIMIT(10, 25);
+    unsigned long code = bufferevent_get_openssl_error(s->bev);
+
+    if (!code) {
+        return error ? -error : -EPROTO;
+    }
+    COUNTER_INC(stream_tls_failed);
+    log_warn_rl(LOG_stream_tls, &limit, "%s: %s", s->name, stream_tls_error_text(code));
+    return -EPROTO;
+}
+
+static void
+handle_event(struct stream *s, short what)
+{
+    int error = EVUTIL_SOCKET_ERROR();
+
+    if (what & BEV_EVENT_CONNECTED) {
+        int bootstrap = stream_tls_bootstrap(bufferevent_openssl_get_ssl(s->bev), s->name);
+
+        if (bootstrap) {
+            die(s, bootstrap);
+        } else {
+            opened(s);
+        }
+    } else if (what & BEV_EVENT_EOF) {
+        die(s, s->open ? 0 : -EPROTO);
+    } else if (what & BEV_EVENT_ERROR) {
+        die(s, s->kind == STREAM_TLS ? tls_error(s, error) : error ? -error : -EIO);
+    }
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *s_)
+{
+    struct stream *s = s_;
+    struct loop *loop = s->loop;
+
+    loop_enter(loop);
+    handle_event(s, what);
+    loop_leave(loop);
+}
+
+static void
+handshake_late(void *s_)
+{
+    struct stream *s = s_;
+
+    COUNTER_INC(stream_handshake_timeout);
+    die(s, -ETIMEDOUT);
+}
+
+/* Makes the bufferevent over the connected 'fd' and takes it over. 0, or -errno when there are no keys. */
+static int
+adopt(struct stream *s, int fd)
+{
+    struct event_base *base = loop_base(s->loop);
+
+    if (s->kind == STREAM_TLS) {
+        SSL *ssl;
+        int error = stream_tls_session(s->accepted ? NULL : s->target.host, &ssl);
+
+        if (error) {
+            return error;
+        }
+        s->bev = bufferevent_openssl_socket_new(base, fd, ssl, s->accepted ? BUFFEREVENT_SSL_ACCEPTING : BUFFEREVENT_SSL_CONNECTING,
+                                                BEV_OPT_CLOSE_ON_FREE);
+        bufferevent_openssl_set_allow_dirty_shutdown(s->bev, 1); /* Peers that just close are common, and lengths are framed above. */
+        s->timer = loop_timer_add(s->loop, handshake_late, s);
+        loop_timer_set(s->timer, HANDSHAKE_MS);
+    } else {
+        s->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+    }
+    if (s->kind != STREAM_UNIX) {
+        int on = 1;
+
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    bufferevent_setwatermark(s->bev, EV_READ, s->low, s->high);
+    bufferevent_setcb(s->bev, on_readable, on_drained, on_event, s);
+    bufferevent_enable(s->bev, s->paused ? EV_WRITE : EV_READ | EV_WRITE);
+    return 0;
+}
+
+int
+stream_accepted(struct loop *loop, int fd, enum stream_kind kind, char *name, struct stream **streamp)
+{
+    struct stream *s = stream_create(loop, name, kind);
+    int error;
+
+    s->accepted = true;
+    error = adopt(s, fd);
+    if (error) {
+        s->name = NULL;
+        stream_close(s);
+        return error;
+    }
+    s->open = kind != STREAM_TLS;
+    *streamp = s;
+    return 0;
+}
+
+/* The socket is connected, or cannot be. */
+static void
+connect_ended(short events, void *s_)
+{
+    struct stream *s = s_;
+    int error = 0, fd = s->fd;
+    socklen_t len = sizeof error;
+
+    loop_fd_del(s->connecting);
+    s->connecting = NULL;
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    if (error) {
+        close(fd);
+        s->fd = -1;
+        s->error = -error;
+        try_next_address(s);
+        return;
+    }
+    error = adopt(s, fd);
+    if (error) {
+        die(s, error);
+        return;
+    }
+    s->fd = -1;
+    if (s->kind != STREAM_TLS) {
+        opened(s);
+    }
+}
+
+/* Starts to connect to one address. 0 or -errno. */
+static int
+connect_address(struct stream *s, const struct sockaddr *sa, socklen_t len)
+{
+    int fd = socket(sa ? sa->sa_family : AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int error;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    error = sa ? (connect(fd, sa, len) ? -errno : 0) : stream_unix_address(fd, s->target.path, connect);
+    if (error && error != -EINPROGRESS) {
+        close(fd);
+        return error;
+    }
+    s->fd = fd;
+    s->connecting = loop_fd_add(s->loop, fd, EV_WRITE, connect_ended, s);
+    return 0;
+}
+
+static void
+try_next_address(struct stream *s)
+{
+    while (s->next) {
+        struct addrinfo *ai = s->next;
+        int error;
+
+        s->next = ai->ai_next;
+        error = connect_address(s, ai->ai_addr, ai->ai_addrlen);
+        if (!error) {
+            return;
+        }
+        s->error = error;
+    }
+    COUNTER_INC(stream_connect_failed);
+    die(s, s->error);
+}
+
+static void
+looked_up(struct addrinfo *found, int error, void *s_)
+{
+    struct stream *s = s_;
+
+    s->lookup = NULL;
+    s->found = s->next = found;
+    s->error = error ? error : -ENXIO;
+    try_next_address(s);
+}
+
+/* 0 or -errno at once; what goes wrong later ends the stream. */
+static int
+start_connecting(struct stream *s)
+{
+    struct sockaddr_storage address;
+    socklen_t len;
+
+    if (s->kind == STREAM_UNIX) {
+        return connect_address(s, NULL, 0);
+    }
+    if (!stream_numeric_address(s->target.host, s->target.port, &address, &len)) {
+        return connect_address(s, (struct sockaddr *) &address, len);
+    }
+    s->lookup = stream_lookup_start(s->loop, s->target.host, s->target.port, looked_up, s);
+    return 0;
+}
+
+int
+stream_connect(struct loop *loop, const char *name, uint16_t default_port, const struct stream_ops *ops, void *arg,
+               struct stream **streamp, char **errorp)
+{
+    struct stream_target target;
+    struct stream *s;
+    int error = stream_target_parse(name, false, default_port, &target, errorp);
+
+    if (error) {
+        return error;
+    }
+    s = stream_create(loop, xstrdup(name), target.kind);
+    s->target = target;
+    stream_set_ops(s, ops, arg);
+    error = start_connecting(s);
+    if (error) {
+        COUNTER_INC(stream_connect_failed);
+        *errorp = xasprintf("%s: %s", name, errno_text(error));
+        stream_close(s);
+        return error;
+    }
+    *streamp = s;
+    return 0;
+}
+
+void
+stream_set_ops(struct stream *s, const struct stream_ops *ops, void *arg)
+{
+    s->ops = ops;
+    s->arg = arg;
+}
+
+void
+stream_send(struct stream *s, const void *data, size_t n)
+{
+    if (s->dead) {
+        return;
+    }
+    if (s->open) {
+        bufferevent_write(s->bev, data, n);
+    } else {
+        if (!s->early) {
+            s->early = evbuffer_new();
+        }
+        evbuffer_add(s->early, data, n);
+    }
+}
+
+size_t
+stream_backlog(const struct stream *s)
+{
+    return (s->bev ? evbuffer_get_length(bufferevent_get_output(s->bev)) : 0) + (s->early ? evbuffer_get_length(s->early) : 0);
+}
+
+void
+stream_flush(struct stream *s)
+{
+    if (s->open && s->kind != STREAM_TLS) {
+        struct evbuffer *output = bufferevent_get_output(s->bev);
+
+        evbuffer_unfreeze(output, 1); /* libevent keeps the front for itself between writes. */
+        while (evbuffer_get_length(output) && evbuffer_write(output, bufferevent_getfd(s->bev)) > 0) {
+        }
+        evbuffer_freeze(output, 1);
+    }
+}
+
+struct slice
+stream_peek(struct stream *s)
+{
+    struct evbuffer *input = s->bev ? bufferevent_get_input(s->bev) : NULL;
+    size_t len = input ? evbuffer_get_length(input) : 0;
+
+    return slice_of(len ? evbuffer_pullup(input, (ev_ssize_t) len) : NULL, len);
+}
+
+void
+stream_consume(struct stream *s, size_t n)
+{
+    if (s->bev) {
+        evbuffer_drain(bufferevent_get_input(s->bev), n);
+    }
+}
+
+void
+stream_pause(struct stream *s, bool paused)
+{
+    s->paused = paused;
+    if (s->bev && paused) {
+        bufferevent_disable(s->bev, EV_READ);
+    } else if (s->bev) {
+        bufferevent_enable(s->bev, EV_READ);
+    }
+}
+
+void
+stream_watermarks(struct stream *s, size_t low, size_t high)
+{
+    s->low = low;
+    s->high = high;
+    if (s->bev) {
+        bufferevent_setwatermark(s->bev, EV_READ, low, high);
+    }
+}
+
+const char *
+stream_name(const struct stream *s)
+{
+    return s->name;
+}
+
+bool
+stream_is_local(const struct stream *s)
+{
+    return s->kind == STREAM_UNIX;
+}

@@ -52,7 +52,6 @@ struct bridge_config {
     uint32_t mac_aging_s, mac_table_size;
     bool forward_bpdu, disable_in_band;
     uint32_t versions;              /* Bitmap of enum of_version. */
-    const char *const *flood_vlans_unused;
     const char *mfr_desc, *hw_desc, *sw_desc, *serial_desc, *dp_desc; /* NULL: default. */
     const struct controller_config *controllers;
     size_t n_controllers;
@@ -106,6 +105,7 @@ struct controller_status {
     int64_t connected_s, disconnected_s; /* Seconds since; -1 never. */
 };
 void bridge_controller_status(const struct bridge *, void (*fn)(const struct controller_status *, void *arg), void *arg);
-void ofproto_types(void (*datapath)(const char *type, void *), void (*iface)(const char *type, void *), void *arg); /* datapath_types, iface_types. */
+/* datapath_types, iface_types of table Open_vSwitch. */
+void ofproto_types(void (*datapath)(const char *type, void *), void (*iface)(const char *type, void *), void *datapath_arg, void *iface_arg);
 
 #endif

@@ -1,4 +1,8 @@
 # Sources of vswitchd.
+libsluice_a_SOURCES += \
+	vswitchd/desired.c vswitchd/desired.h vswitchd/reconcile.c vswitchd/status.c vswitchd/tables.c vswitchd/tables.h \
+	vswitchd/vswitch.c vswitchd/vswitch.h
+
 sbin_PROGRAMS += sluice-vswitchd
 sluice_vswitchd_SOURCES = vswitchd/main.c
 sluice_vswitchd_LDADD = libsluice.a $(LIBS_ALL)

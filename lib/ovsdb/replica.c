@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <config.h>
+#include "lib/ovsdb/replica.h"
+
+#include <stdlib.h>
+
+#include "lib/base/hash.h"
+
+static void
+table_init(struct ovsdb_table *t, const json_t *schema_columns, const struct ovsdb_table_spec *spec)
+{
+    size_t allocated = 0;
+
+    t->name = xstrdup(spec->name);
+    t->columns = NULL;
+    t->n_columns = 0;
+    htable_init(&t->rows);
+    for (const char *const *c = spec->columns; *c; c++) {
+        const json_t *column = json_object_get(schema_columns, *c);
+        struct ovsdb_type type;
+
+        if (!column || ovsdb_type_from_json(json_object_get(column, "type"), &type)) {
+            continue; /* An older schema: the column reads as empty. */
+        }
+        if (t->n_columns >= allocated) {
+            array_grow(&t->columns, &allocated, sizeof *t->columns);
+        }
+        t->columns[t->n_columns++] = (struct ovsdb_column){xstrdup(*c), type};
+    }
+}
+
+int
+replica_init(struct ovsdb_replica *r, const json_t *schema, const struct ovsdb_table_spec *specs, size_t n_specs)
+{
+    const json_t *tables = json_object_get(schema, "tables");
+
+    if (!json_is_object(tables)) {
+        return -EPROTO;
+    }
+    *r = (struct ovsdb_replica){.tables = xcalloc(n_specs, sizeof *r->tables), .seq = r->seq + 1};
+    for (size_t i = 0; i < n_specs; i++) {
+        const json_t *columns = json_object_get(json_object_get(tables, specs[i].name), "columns");
+
+        if (json_is_object(columns)) {
+            table_init(&r->tables[r->n_tables++], columns, &specs[i]);
+        }
+    }
+    return 0;
+}
+
+static void
+row_free(struct ovsdb_row *row)
+{
+    htable_remove(&row->table->rows, &row->node);
+    json_decref(row->columns);
+    free(row);
+}
+
+void
+replica_destroy(struct ovsdb_replica *r)
+{
+    for (size_t i = 0; i < r->n_tables; i++) {
+        struct ovsdb_table *t = &r->tables[i];
+
+        for (struct ovsdb_row *row = replica_next(t, NULL), *next; row; row = next) {
+            next = replica_next(t, row);
+            row_free(row);
+        }
+        htable_destroy(&t->rows);
+        for (size_t c = 0; c < t->n_columns; c++) {
+            free(t->columns[c].name);
+        }
+        free(t->columns);
+        free(t->name);
+    }
+    free(r->tables);
+    r->tables = NULL;
+    r->n_tables = 0;
+}
+
+struct ovsdb_table *
+replica_table(const struct ovsdb_replica *r, const char *name)
+{
+    for (size_t i = 0; i < r->n_tables; i++) {
+        if (!strcmp(r->tables[i].name, name)) {
+            return &r->tables[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct ovsdb_column *
+table_column(const struct ovsdb_table *t, const char *name)
+{
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (!strcmp(t->columns[i].name, name)) {
+            return &t->columns[i];
+        }
+    }
+    return NULL;
+}
+
+bool
+replica_has_column(const struct ovsdb_replica *r, const char *table, const char *column)
+{
+    const struct ovsdb_table *t = replica_table(r, table);
+
+    return t && table_column(t, column);
+}
+
+struct ovsdb_row *
+replica_row(const struct ovsdb_table *t, const char *uuid)
+{
+    if (!t) {
+        return NULL;
+    }
+    for (struct hnode *n = htable_first_with_hash(&t->rows, hash_string(uuid, 0)); n; n = htable_next_with_hash(n)) {
+        struct ovsdb_row *row = CONTAINER_OF(n, struct ovsdb_row, node);
+
+        if (!strcmp(row->uuid, uuid)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+struct ovsdb_row *
+replica_next(const struct ovsdb_table *t, const struct ovsdb_row *row)
+{
+    struct hnode *n = t ? htable_next(&t->rows, row ? &row->node : NULL) : NULL;
+
+    return n ? CONTAINER_OF(n, struct ovsdb_row, node) : NULL;
+}
+
+static struct ovsdb_row *
+row_insert(struct ovsdb_table *t, const char *uuid)
+{
+    struct ovsdb_row *row = xzalloc(sizeof *row);
+
+    row->table = t;
+    memcpy(row->uuid, uuid, sizeof row->uuid);
+    row->columns = json_object();
+    htable_insert(&t->rows, &row->node, hash_string(uuid, 0));
+    return row;
+}
+
+/* The columns of wire row 'wire' in canonical form, starting from 'old' (or empty columns). NULL when malformed. */
+static json_t *
+columns_from_wire(const struct ovsdb_table *t, const json_t *old, json_t *wire, bool is_diff)
+{
+    json_t *columns = old ? json_copy((json_t *) old) : json_object();
+    const char *name;
+    json_t *value;
+
+    json_object_foreach (wire, name, value) {
+        const struct ovsdb_column *c = table_column(t, name);
+        const json_t *had = old ? json_object_get(old, name) : NULL;
+        json_t *empty = NULL, *datum;
+
+        if (!c) {
+            continue;
+        }
+        if (is_diff && !had) {
+            had = empty = datum_default(c->type);
+        }
+        datum = is_diff ? datum_apply_diff(had, value, c->type) : datum_from_wire(value, c->type);
+        json_decref(empty);
+        if (!datum) {
+            json_decref(columns);
+            return NULL;
+        }
+        json_object_set_new(columns, name, datum);
+    }
+    return columns;
+}
+
+/* Gives the row the new columns (stolen); its sequence number moves if they differ. */
+static void
+row_take_columns(struct ovsdb_replica *r, struct ovsdb_row *row, json_t *columns)
+{
+    row->seen = true;
+    if (row->seq && json_equal(row->columns, columns)) {
+        json_decref(columns);
+        return;
+    }
+    json_decref(row->columns);
+    row->columns = columns;
+    row->seq = ++r->seq;
+}
+
+static int
+row_update(struct ovsdb_replica *r, struct ovsdb_table *t, const char *uuid, json_t *wire, bool is_diff)
+{
+    struct ovsdb_row *row = replica_row(t, uuid);
+    json_t *columns;
+
+    if (!json_is_object(wire) || (is_diff && !row)) {
+        return -EPROTO;
+    }
+    columns = columns_from_wire(t, is_diff ? row->columns : NULL, wire, is_diff);
+    if (!columns) {
+        return -EPROTO;
+    }
+    row_take_columns(r, row ? row : row_insert(t, uuid), columns);
+    return 0;
+}
+
+static void
+row_delete(struct ovsdb_replica *r, struct ovsdb_table *t, const char *uuid)
+{
+    struct ovsdb_row *row = replica_row(t, uuid);
+
+    if (row) {
+        row_free(row);
+        r->seq++;
+    }
+}
+
+static int
+row_apply_update2(struct ovsdb_replica *r, struct ovsdb_table *t, const char *uuid, json_t *update)
+{
+    json_t *wire;
+
+    if ((wire = json_object_get(update, "initial")) || (wire = json_object_get(update, "insert"))) {
+        return row_update(r, t, uuid, wire, false);
+    }
+    if ((wire = json_object_get(update, "modify"))) {
+        return row_update(r, t, uuid, wire, true);
+    }
+    if (json_object_get(update, "delete")) {
+        row_delete(r, t, uuid);
+        return 0;
+    }
+    return -EPROTO;
+}
+
+static int
+row_apply_update(struct ovsdb_replica *r, struct ovsdb_table *t, const char *uuid, json_t *update)
+{
+    json_t *wire = json_object_get(update, "new");
+
+    if (json_is_object(wire)) {
+        return row_update(r, t, uuid, wire, false);
+    }
+    if (json_object_get(update, "old")) {
+        row_delete(r, t, uuid);
+        return 0;
+    }
+    return -EPROTO;
+}
+
+static int
+replica_apply(struct ovsdb_replica *r, const json_t *updates,
+              int (*apply)(struct ovsdb_replica *, struct ovsdb_table *, const char *uuid, json_t *))
+{
+    const char *name, *uuid;
+    json_t *rows, *update;
+
+    if (!json_is_object(updates)) {
+        return -EPROTO;
+    }
+    json_object_foreach ((json_t *) updates, name, rows) {
+        struct ovsdb_table *t = replica_table(r, name);
+
+        if (!json_is_object(rows)) {
+            return -EPROTO;
+        }
+        if (!t) {
+            continue;
+        }
+        json_object_foreach (rows, uuid, update) {
+            int error = uuid_is_valid(uuid) && json_is_object(update) ? apply(r, t, uuid, update) : -EPROTO;
+
+            if (error) {
+                return error;
+            }
+        }
+    }
+    return 0;
+}
+
+int
+replica_apply_updates2(struct ovsdb_replica *r, const json_t *updates)
+{
+    return replica_apply(r, updates, row_apply_update2);
+}
+
+int
+replica_apply_updates(struct ovsdb_replica *r, const json_t *updates)
+{
+    return replica_apply(r, updates, row_apply_update);
+}
+
+void
+replica_snapshot_begin(struct ovsdb_replica *r)
+{
+    for (size_t i = 0; i < r->n_tables; i++) {
+        for (struct ovsdb_row *row = replica_next(&r->tables[i], NULL); row; row = replica_next(&r->tables[i], row)) {
+            row->seen = false;
+        }
+    }
+}
+
+void
+replica_snapshot_end(struct ovsdb_replica *r)
+{
+    for (size_t i = 0; i < r->n_tables; i++) {
+        for (struct ovsdb_row *row = replica_next(&r->tables[i], NULL), *next; row; row = next) {
+            next = replica_next(&r->tables[i], row);
+            if (!row->seen) {
+                row_free(row);
+                r->seq++;
+            }
+        }
+    }
+}
+
+const json_t *
+row_datum(const struct ovsdb_row *row, const char *column)
+{
+    return json_object_get(row->columns, column);
+}
+
+const char *
+row_string(const struct ovsdb_row *row, const char *column)
+{
+    return json_string_value(json_array_get(row_datum(row, column), 0));
+}
+
+bool
+row_integer(const struct ovsdb_row *row, const char *column, int64_t *value)
+{
+    const json_t *atom = json_array_get(row_datum(row, column), 0);
+
+    if (!json_is_integer(atom)) {
+        return false;
+    }
+    *value = json_integer_value(atom);
+    return true;
+}
+
+bool
+row_bool(const struct ovsdb_row *row, const char *column, bool if_empty)
+{
+    const json_t *atom = json_array_get(row_datum(row, column), 0);
+
+    return json_is_boolean(atom) ? json_is_true(atom) : if_empty;
+}
+
+const char *
+row_map(const struct ovsdb_row *row, const char *column, const char *key)
+{
+    return json_string_value(json_object_get(row_datum(row, column), key));
+}
+
+bool
+row_map_bool(const struct ovsdb_row *row, const char *column, const char *key, bool if_none)
+{
+    const char *text = row_map(row, column, key);
+
+    if (!text) {
+        return if_none;
+    }
+    return if_none ? strcasecmp(text, "false") != 0 : !strcasecmp(text, "true");
+}
+
+int64_t
+row_map_integer(const struct ovsdb_row *row, const char *column, const char *key, int64_t min, int64_t max, int64_t if_none, bool *bad)
+{
+    const char *text = row_map(row, column, key);
+    char *end;
+    long long value;
+
+    if (!text) {
+        return if_none;
+    }
+    errno = 0;
+    value = strtoll(text, &end, 10);
+    if (errno || end == text || *end || value < min || value > max) {
+        if (bad) {
+            *bad = true;
+        }
+        return if_none;
+    }
+    return value;
+}
+
+size_t
+row_count(const struct ovsdb_row *row, const char *column)
+{
+    return json_array_size(row_datum(row, column));
+}
+
+struct ovsdb_row *
+row_ref(const struct ovsdb_row *row, const char *column, size_t i, const struct ovsdb_table *to)
+{
+    const char *uuid = json_string_value(json_array_get(row_datum(row, column), i));
+
+    return uuid ? replica_row(to, uuid) : NULL;
+}

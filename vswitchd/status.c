@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writing back. Every value goes through status_put(), which remembers what the database was told last, so that a pass writes only what changed, and all of it in one
+// transaction: who waits for cur_cfg finds ofport there.
+#include <config.h>
+#include "vswitchd/vswitch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+
+#include "lib/base/dirs.h"
+#include "lib/base/log.h"
+#include "lib/base/version.h"
+
+#define STATS_INTERVAL_DEFAULT_MS 5000 /* ovs-vswitchd.conf.db(5), other_config:stats-update-interval; also the least. */
+
+struct status_cache {
+    json_t *rows;        /* UUID to {column: wire value}. */
+};
+
+struct status_cache *
+status_cache_create(void)
+{
+    struct status_cache *c = xzalloc(sizeof *c);
+
+    c->rows = json_object();
+    return c;
+}
+
+void
+status_cache_destroy(struct status_cache *c)
+{
+    json_decref(c->rows);
+    free(c);
+}
+
+void
+status_cache_forget(struct status_cache *c)
+{
+    json_object_clear(c->rows);
+}
+
+/* Steals 'wire'. */
+static void
+status_put(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *row, const char *column, json_t *wire)
+{
+    json_t *known = json_object_get(vs->written->rows, row->uuid);
+
+    if (!known) {
+        known = json_object();
+        json_object_set_new(vs->written->rows, row->uuid, known);
+    }
+    if (json_equal(json_object_get(known, column), wire)) {
+        json_decref(wire);
+        return;
+    }
+    json_object_set(known, column, wire);
+    ovsdb_txn_update(txn, row, column, wire);
+}
+
+static json_t *
+optional_string(const char *text)
+{
+    return text && *text ? json_string(text) : json_pack("[s, []]", "set");
+}
+
+static json_t *
+optional_integer(bool known, int64_t value)
+{
+    return known ? json_integer(value) : json_pack("[s, []]", "set");
+}
+
+static json_t *
+map_of(json_t *object)
+{
+    json_t *wire = wire_map(object);
+
+    json_decref(object);
+    return wire;
+}
+
+static void
+map_add_text(json_t *object, const char *key, const char *text)
+{
+    if (text && *text) {
+        json_object_set_new(object, key, json_string(text));
+    }
+}
+
+static void
+put_device(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *row, const struct netdev_info *dev)
+{
+    char mac[18] = "";
+
+    if (dev) {
+        snprintf(mac, sizeof mac, ETH_ADDR_FMT, ETH_ADDR_ARGS(dev->mac));
+    }
+    status_put(vs, txn, row, "ifindex", optional_integer(dev != NULL, dev ? dev->ifindex : 0));
+    status_put(vs, txn, row, "mac_in_use", optional_string(mac));
+    status_put(vs, txn, row, "admin_state", optional_string(dev ? dev->admin_up ? "up" : "down" : NULL));
+    status_put(vs, txn, row, "link_state", optional_string(dev ? dev->carrier ? "up" : "down" : NULL));
+    status_put(vs, txn, row, "link_speed", optional_integer(dev && dev->speed_bps, dev ? (int64_t) dev->speed_bps : 0));
+    status_put(vs, txn, row, "duplex", optional_string(dev && dev->duplex >= 0 ? dev->duplex ? "full" : "half" : NULL));
+    status_put(vs, txn, row, "mtu", optional_integer(dev != NULL, dev ? dev->mtu : 0));
+    status_put(vs, txn, row, "link_resets", optional_integer(dev != NULL, dev ? (int64_t) dev->link_resets : 0));
+}
+
+static void
+put_driver(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *row, const char *name)
+{
+    struct netdev_info info = {0};
+    json_t *status = json_object();
+
+    if (netdev_by_name(vs->netdevs, name) && !netdev_get_driver(vs->netdevs, name, &info)) {
+        map_add_text(status, "driver_name", info.driver);
+        map_add_text(status, "driver_version", info.driver_version);
+        map_add_text(status, "firmware_version", info.firmware);
+    }
+    status_put(vs, txn, row, "status", map_of(status));
+}
+
+/* Interface.ofport stays what it is for a port that waits for its device, but becomes -1 for one that failed at once. */
+static void
+put_interface(struct vswitch *vs, struct ovsdb_txn *txn, struct running_port *p, const struct ovsdb_row *row)
+{
+    bool patch = !strcmp(p->type, "patch");
+
+    status_put(vs, txn, row, "ofport", json_integer(p->port ? (json_int_t) (port_ofport(p->port) & 0xffff) : -1));
+    status_put(vs, txn, row, "error", optional_string(p->error));
+    put_device(vs, txn, row, p->port && !patch ? netdev_by_name(vs->netdevs, p->name) : NULL);
+    if (patch && p->port) {
+        status_put(vs, txn, row, "admin_state", json_string("up"));
+        status_put(vs, txn, row, "link_state", json_string("up"));
+    }
+    put_driver(vs, txn, row, p->name);
+    p->status_dirty = false;
+}
+
+static json_t *
+statistics_of_device(const struct netdev_stats *s)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } all[] = {{"rx_packets", s->rx_packets}, {"tx_packets", s->tx_packets},   {"rx_bytes", s->rx_bytes},     {"tx_bytes", s->tx_bytes},
+               {"rx_errors", s->rx_errors},   {"tx_errors", s->tx_errors},     {"rx_dropped", s->rx_dropped}, {"tx_dropped", s->tx_dropped},
+               {"collisions", s->collisions}, {"rx_crc_err", s->rx_crc},       {"rx_frame_err", s->rx_frame}, {"rx_over_err", s->rx_over},
+               {"rx_missed_errors", s->rx_missed}};
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        json_object_set_new(object, all[i].name, json_integer((json_int_t) all[i].value));
+    }
+    return map_of(object);
+}
+
+static void
+put_statistics(struct vswitch *vs, struct ovsdb_txn *txn, const struct running_port *p, const struct ovsdb_row *row)
+{
+    struct netdev_stats dev;
+    struct dp_port_stats s;
+
+    if (!p->port) {
+        return;
+    }
+    if (!port_get_stats(p->port, &s)) {
+        status_put(vs, txn, row, "statistics",
+                   map_of(json_pack("{s:I, s:I, s:I, s:I}", "rx_packets", (json_int_t) s.rx_packets, "rx_bytes", (json_int_t) s.rx_bytes,
+                                    "tx_packets", (json_int_t) s.tx_packets, "tx_bytes", (json_int_t) s.tx_bytes)));
+    } else if (!netdev_get_stats(vs->netdevs, p->name, &dev)) {
+        status_put(vs, txn, row, "statistics", statistics_of_device(&dev));
+    }
+}
+
+struct controller_pass {
+    struct vswitch *vs;
+    struct ovsdb_txn *txn;
+    const struct ovsdb_row *bridge;
+    bool with_stats;
+};
+
+static void
+put_controller(const struct controller_status *s, void *pass_)
+{
+    struct controller_pass *pass = pass_;
+    const struct ovsdb_table *controllers = replica_table(ovsdb_replica(pass->vs->db), "Controller");
+    json_t *status = json_object();
+    char text[24];
+
+    map_add_text(status, "state", s->state);
+    map_add_text(status, "last_error", s->last_error);
+    if (s->connected_s >= 0 && pass->with_stats) {
+        snprintf(text, sizeof text, "%lld", (long long) s->connected_s);
+        map_add_text(status, "sec_since_connect", text);
+    }
+    if (s->disconnected_s >= 0 && pass->with_stats) {
+        snprintf(text, sizeof text, "%lld", (long long) s->disconnected_s);
+        map_add_text(status, "sec_since_disconnect", text);
+    }
+    for (size_t i = 0; i < row_count(pass->bridge, "controller"); i++) {
+        const struct ovsdb_row *row = row_ref(pass->bridge, "controller", i, controllers);
+
+        if (row && row_string(row, "target") && !strcmp(row_string(row, "target"), s->target)) {
+            const json_t *known = json_object_get(pass->vs->written->rows, row->uuid);
+            bool changed = json_is_true(json_object_get(known, "is_connected")) != s->connected;
+
+            status_put(pass->vs, pass->txn, row, "is_connected", json_boolean(s->connected));
+            status_put(pass->vs, pass->txn, row, "role", optional_string(s->role));
+            if (pass->with_stats || changed || !json_object_get(known, "status")) {
+                status_put(pass->vs, pass->txn, row, "status", wire_map(status));
+            }
+        }
+    }
+    json_decref(status);
+}
+
+static void
+put_bridge(struct vswitch *vs, struct ovsdb_txn *txn, struct running_bridge *b, const struct ovsdb_row *row)
+{
+    char id[17];
+    json_t *status = json_object();
+
+    snprintf(id, sizeof id, "%016llx", (unsigned long long) b->datapath_id);
+    status_put(vs, txn, row, "datapath_id", optional_string(b->bridge ? id : NULL));
+    map_add_text(status, "error", b->error);
+    status_put(vs, txn, row, "status", map_of(status));
+    b->status_dirty = false;
+}
+
+static void
+put_bridge_and_ports(struct vswitch *vs, struct ovsdb_txn *txn, struct running_bridge *b, bool with_stats)
+{
+    const struct ovsdb_table *bridges = replica_table(ovsdb_replica(vs->db), "Bridge");
+    const struct ovsdb_table *interfaces = replica_table(ovsdb_replica(vs->db), "Interface");
+    const struct ovsdb_row *row = replica_row(bridges, b->uuid);
+
+    if (!row) {
+        return;
+    }
+    if (b->status_dirty || !json_object_get(vs->written->rows, b->uuid)) {
+        put_bridge(vs, txn, b, row);
+    }
+    for (struct hnode *n = htable_next(&b->ports, NULL); n; n = htable_next(&b->ports, n)) {
+        struct running_port *p = CONTAINER_OF(n, struct running_port, node);
+        const struct ovsdb_row *interface = replica_row(interfaces, p->interface_uuid);
+        bool dirty = p->status_dirty || with_stats;
+
+        if (interface && (dirty || !json_object_get(vs->written->rows, p->interface_uuid))) {
+            put_interface(vs, txn, p, interface);
+        }
+        if (interface && with_stats) {
+            put_statistics(vs, txn, p, interface);
+        }
+    }
+    if (b->bridge) {
+        struct controller_pass pass = {vs, txn, row, with_stats};
+
+        bridge_controller_status(b->bridge, put_controller, &pass);
+    }
+}
+
+static void
+add_type(const char *type, void *array)
+{
+    json_array_append_new(array, json_string(type));
+}
+
+static json_t *
+set_of(json_t *array)
+{
+    json_t *wire = wire_set(array);
+
+    json_decref(array);
+    return wire;
+}
+
+/* Values that hold as long as the process does. */
+static void
+put_global(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *row)
+{
+    json_t *datapaths = json_array(), *interfaces = json_array();
+    struct utsname os;
+
+    ofproto_types(add_type, add_type, datapaths, interfaces);
+    status_put(vs, txn, row, "ovs_version", json_string(OVS_COMPATIBLE_VERSION));
+    status_put(vs, txn, row, "dpdk_initialized", json_false());
+    status_put(vs, txn, row, "datapath_types", set_of(datapaths));
+    status_put(vs, txn, row, "iface_types", set_of(interfaces));
+    if (!uname(&os)) { /* ovs-ctl knows the distribution better: only where nobody said anything. */
+        if (!row_string(row, "system_type")) {
+            status_put(vs, txn, row, "system_type", json_string(os.sysname));
+        }
+        if (!row_string(row, "system_version")) {
+            status_put(vs, txn, row, "system_version", json_string(os.release));
+        }
+    }
+}
+
+/* Forgets rows that are gone, so that the cache does not grow for ever. */
+static void
+prune(struct vswitch *vs)
+{
+    const struct ovsdb_replica *r = ovsdb_replica(vs->db);
+    const char *uuid;
+    json_t *columns;
+    void *next;
+
+    json_object_foreach_safe (vs->written->rows, next, uuid, columns) {
+        bool found = false;
+
+        for (size_t i = 0; i < r->n_tables && !found; i++) {
+            found = replica_row(&r->tables[i], uuid) != NULL;
+        }
+        if (!found) {
+            json_object_del(vs->written->rows, uuid);
+        }
+    }
+}
+
+static void
+written(int error, const char *why, void *vs_)
+{
+    struct vswitch *vs = vs_;
+    static struct log_limit limit = LOG_LIMIT(6, 6);
+
+    if (error) {
+        if (error != -EAGAIN) {
+            log_warn_rl(LOG_bridge, &limit, "could not write status to the database: %s", why);
+        }
+        status_cache_forget(vs->written);
+    }
+}
+
+void
+status_write(struct vswitch *vs, bool with_stats)
+{
+    const struct ovsdb_row *global = replica_next(replica_table(ovsdb_replica(vs->db), "Open_vSwitch"), NULL);
+    struct ovsdb_txn *txn;
+
+    if (!global) {
+        return;
+    }
+    txn = ovsdb_txn_create(vs->db);
+    if (!json_object_get(vs->written->rows, global->uuid)) {
+        put_global(vs, txn, global);
+    }
+    for (struct hnode *n = htable_next(&vs->bridges, NULL); n; n = htable_next(&vs->bridges, n)) {
+        put_bridge_and_ports(vs, txn, CONTAINER_OF(n, struct running_bridge, node), with_stats);
+    }
+    if (vs->next_cfg >= 0) {
+        status_put(vs, txn, global, "cur_cfg", json_integer(vs->next_cfg));
+    }
+    if (ovsdb_txn_is_empty(txn)) {
+        ovsdb_txn_abort(txn);
+    } else {
+        ovsdb_txn_commit(txn, written, vs);
+    }
+    if (with_stats) {
+        prune(vs);
+    }
+}
+
+int64_t
+status_stats_interval_ms(const struct vswitch *vs)
+{
+    const struct ovsdb_row *global = replica_next(replica_table(ovsdb_replica(vs->db), "Open_vSwitch"), NULL);
+
+    if (!global) {
+        return STATS_INTERVAL_DEFAULT_MS;
+    }
+    return row_map_integer(global, "other_config", "stats-update-interval", STATS_INTERVAL_DEFAULT_MS, INT32_MAX, STATS_INTERVAL_DEFAULT_MS,
+                           NULL);
+}

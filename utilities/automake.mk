@@ -1,9 +1,12 @@
 # Sources of utilities.
 EXTRA_DIST += \
+	check \
+	packages.txt \
 	utilities/lab \
 	utilities/lab.d/build-kernel \
 	utilities/lab.d/guest-init \
 	utilities/lab.d/guest.py \
 	utilities/lab.d/kernel.options \
 	utilities/lab.d/kernel-kasan.options \
-	utilities/lab.d/kernel.py
+	utilities/lab.d/kernel.py \
+	utilities/setup.d/functions

@@ -1,4 +1,6 @@
-# System tests: run by ./check, in the lab.
+# The suites that ./check runs, and the system tests among them.
+EXTRA_DIST += tests/suites
+
 EXTRA_DIST += \
 	tests/system/conftest.py \
 	tests/system/harness/__init__.py \

@@ -212,7 +212,7 @@ appctl_open(struct loop *loop, const char *option, struct appctl **serverp)
 
         free(name);
         if (result) {
-            log_err(LOG_appctl, "could not initialize control socket: %s", error);
+            log_err(LOG_stream, "%s", error);
             free(error);
             free(path);
             free(server);

@@ -123,7 +123,7 @@ log_enabled(enum log_module module, enum log_level level)
     return __atomic_load_n(&state.enabled[module], __ATOMIC_RELAXED) >= level;
 }
 
-static void
+static void PRINTF_LIKE(3, 0)
 write_message(enum log_module module, enum log_level level, const char *fmt, va_list args)
 {
     struct buf text = BUF_EMPTY;
@@ -140,6 +140,23 @@ write_message(enum log_module module, enum log_level level, const char *fmt, va_
     }
     buf_free(&text);
     errno = saved_errno;
+}
+
+void
+log_fatal(enum log_module module, int error, const char *fmt, ...)
+{
+    struct buf text = BUF_EMPTY;
+    va_list args;
+
+    va_start(args, fmt);
+    buf_putv(&text, fmt, args);
+    va_end(args);
+    if (error) {
+        buf_putf(&text, " (%s)", errno_text(error));
+    }
+    log_console_off(); /* The console gets it without a time. */
+    log_write(module, LOG_LEVEL_EMER, "%s", buf_text(&text));
+    fatal(EXIT_FAILURE, 0, "%s", buf_text(&text));
 }
 
 void

@@ -5,6 +5,7 @@
 #define LIB_BASE_LOG_H 1
 
 #include <stdarg.h>
+#include <sys/types.h>
 #include "lib/base/util.h"
 
 enum log_module {
@@ -31,6 +32,9 @@ bool log_enabled(enum log_module, enum log_level);
 void log_write(enum log_module, enum log_level, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void log_write_limited(enum log_module, enum log_level, struct log_limit *, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
+/* Logs at EMER, prints the same on stderr after the program's name, and exits with EXIT_FAILURE. 'error' as fatal()'s. */
+void log_fatal(enum log_module, int error, const char *fmt, ...) PRINTF_LIKE(3, 4) NO_RETURN;
+
 #define log_err(MODULE, ...) log_write(MODULE, LOG_LEVEL_ERR, __VA_ARGS__)
 #define log_warn(MODULE, ...) log_write(MODULE, LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(MODULE, ...) log_write(MODULE, LOG_LEVEL_INFO, __VA_ARGS__)
@@ -42,7 +46,9 @@ void log_write_limited(enum log_module, enum log_level, struct log_limit *, cons
 
 void log_init(void);                        /* Defaults: console as ovs-vswitchd, syslog INFO, file INFO once a file is open. */
 int log_open_file(const char *path);        /* 0 or -errno. Appends. */
-int log_reopen_file(void);
+int log_reopen_file(void);                  /* The same name again, after rotation or log_close_file(). 0 or -errno. */
+void log_close_file(void);                  /* Until log_reopen_file(). */
+void log_chown_file(uid_t, gid_t);          /* Before privileges are dropped. */
 int log_set(const char *spec, char **error); /* One argument of vlog/set or -v: "[module|facility|level:]..." "PATTERN:facility:pat" "FACILITY:name". */
 char *log_levels_text(void);                /* What vlog/list prints; the caller frees. */
 void log_set_syslog_method(const char *method); /* --syslog-method: libc, null, unix:file, udp:ip:port. */

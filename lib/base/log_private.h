@@ -49,7 +49,6 @@ void log_sink_set_pattern(enum log_sink, const char *pattern);
 char *log_sink_pattern(enum log_sink); /* The caller frees. */
 const char *log_syslog_head(void);     /* The pattern in front of syslog's, where we write the whole datagram. */
 bool log_syslog_set_facility(const char *name); /* False: no such facility. */
-void log_close_file(void);
 bool log_has_file_name(void);
 
 /* Recomputes log_enabled()'s answer after a level or a sink changed. */

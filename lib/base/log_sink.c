@@ -217,6 +217,9 @@ log_open_file(const char *path)
 void
 log_close_file(void)
 {
+    if (sinks.file_fd >= 0) {
+        log_info(LOG_log, "closing log file");
+    }
     pthread_mutex_lock(&sinks.lock);
     if (sinks.file_fd >= 0) {
         close(sinks.file_fd);
@@ -224,6 +227,14 @@ log_close_file(void)
     }
     pthread_mutex_unlock(&sinks.lock);
     log_update_enabled();
+}
+
+void
+log_chown_file(uid_t uid, gid_t gid)
+{
+    if (sinks.file_fd >= 0 && fchown(sinks.file_fd, uid, gid)) {
+        log_warn(LOG_log, "cannot give %s to another user: %s", sinks.file_name, errno_text(errno));
+    }
 }
 
 bool
@@ -246,9 +257,7 @@ log_reopen_file(void)
     /* The same file still: nothing to do, and no line that says so. */
     if (sinks.file_fd < 0 || fstat(sinks.file_fd, &open_one) || stat(name, &named) || open_one.st_dev != named.st_dev
         || open_one.st_ino != named.st_ino) {
-        if (sinks.file_fd >= 0) {
-            log_info(LOG_log, "closing log file");
-        }
+        log_close_file();
         error = log_open_file(name);
     }
     free(name);

@@ -68,7 +68,7 @@ same_stamps(const struct stamp a[N_FILES], const struct stamp b[N_FILES])
 const char *
 stream_tls_error_text(unsigned long code)
 {
-    const char *reason = ERR_reason_error_string(code);
+    const char *reason = ERR_SYSTEM_ERROR(code) ? errno_text(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
 
     return reason ? reason : "TLS error";
 }
@@ -77,7 +77,7 @@ stream_tls_error_text(unsigned long code)
 static char *
 explain(const char *what, const char *file)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error(); /* The first is the cause of the others. */
     char *text = xasprintf("%s %s: %s", what, file, code ? stream_tls_error_text(code) : "cannot be used");
 
     ERR_clear_error();
@@ -250,7 +250,13 @@ stream_tls_configure(const struct stream_tls *c, char **error)
     tls.config.bootstrap_ca_cert = c->bootstrap_ca_cert;
     SSL_CTX_free(tls.ctx);
     tls.ctx = NULL;
-    return what_is_missing() ? 0 : rebuild(error);
+    if (what_is_missing()) {
+        uint64_t off;
+
+        *error = c->protocols ? parse_protocols(c->protocols, &off) : NULL;
+        return *error ? -EINVAL : 0;
+    }
+    return rebuild(error);
 }
 
 int

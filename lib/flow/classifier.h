@@ -10,6 +10,7 @@
 #ifndef LIB_FLOW_CLASSIFIER_H
 #define LIB_FLOW_CLASSIFIER_H 1
 
+#include "lib/flow/field.h"
 #include "lib/flow/match.h"
 
 /* Embedded in what is classified. 'match' is owned by the embedding object. */
@@ -17,13 +18,16 @@ struct cls_rule {
     struct match_sparse *match;
     int32_t priority;      /* Higher wins. 0 .. 65535 for OpenFlow; others for internal rules. */
     uint32_t hash;         /* The classifier's. */
-    struct cls_rule *next; /* RCU: chain in a bucket, then rules of lower priority with the same match. The classifier's. */
+    struct cls_rule *next; /* RCU: rules of lower priority with the same match. The classifier's. */
 };
 
 struct classifier;
 
 struct classifier *classifier_create(void);
 void classifier_destroy(struct classifier *); /* Empty or not; the rules are the caller's. Readers must be gone. */
+/* Which fields' prefixes are tracked, and in which order they are asked (Flow_Table.prefixes): any of tun_id, tun_src, tun_dst, tun_ipv6_src,
+ * tun_ipv6_dst, ip_src, ip_dst, ipv6_src, ipv6_dst; at most 3. At first ip_dst, ip_src. -EINVAL for others. Main thread; costs a walk over the rules. */
+int classifier_set_prefix_fields(struct classifier *, const enum field_id *, size_t n);
 size_t classifier_n_rules(const struct classifier *);
 size_t classifier_n_subtables(const struct classifier *);
 

@@ -2,6 +2,7 @@
 EXTRA_DIST += \
 	check \
 	packages.txt \
+	quickstart \
 	utilities/lab \
 	utilities/lab.d/build-kernel \
 	utilities/lab.d/guest-init \
@@ -9,4 +10,6 @@ EXTRA_DIST += \
 	utilities/lab.d/kernel.options \
 	utilities/lab.d/kernel-kasan.options \
 	utilities/lab.d/kernel.py \
+	utilities/quickstart.d/controller.py \
+	utilities/quickstart.d/show.py \
 	utilities/setup.d/functions

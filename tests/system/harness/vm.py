@@ -65,10 +65,10 @@ link set {self.port} up
         self.run("ip", "neigh", "replace", other.ip, "lladdr", other.mac, "dev", "eth0", "nud", "permanent")
 
     def ping(self, other, count=3, interval=0.1, size=56):
-        """Sends COUNT echo requests and returns how many were answered."""
+        """Sends COUNT echo requests and returns how many were answered, the last of them within two seconds."""
         address = getattr(other, "ip", other)
-        result = attempt(*self.command("ping", "-n", "-q", "-c", str(count), "-i", str(interval), "-s", str(size), "-W",
-                                       str(PATIENCE), address), limit=20 + count * interval)
+        result = attempt(*self.command("ping", "-n", "-q", "-c", str(count), "-i", str(interval), "-s", str(size), "-W", "2",
+                                       address), limit=20 + count * interval)
         answer = re.search(r"(\d+) received", result.stdout)
         assert answer, result.stdout + result.stderr
         return int(answer[1])

@@ -22,6 +22,7 @@ struct bridge_ports {
 
 struct bridge {
     struct cds_list_head node;      /* In struct ofproto. */
+    struct cds_lfht_node id_node;   /* In ofproto->bridges_by_id. */
     struct ofproto *ofproto;
     struct datapath *datapath;
     uint32_t id;                    /* Unique while the daemon runs; in upcall cookies. */
@@ -41,14 +42,21 @@ struct bridge {
     struct ofconns *conns;
     uint32_t next_ofp;              /* Where the search for a free OpenFlow number goes on. */
     struct htable rule_intern;      /* Action lists shared by rules; main thread. */
+    uint32_t refs;                  /* Atomic: 1 while it is there, more by bridge_ref(). */
+    bool removed;                   /* Atomic: only the struct itself is left. */
+    struct cds_list_head expirable; /* Rules with a timeout; main thread. */
 };
+
+/* Keeps the struct, not the bridge, alive. Any thread, in an RCU read section; unref releases after a grace period when last. */
+void bridge_ref(struct bridge *);
+void bridge_unref(struct bridge *);
 
 /* RCU read section. NULL: no such port. */
 struct port *bridge_port(const struct bridge *, uint32_t ofp_port);
 struct port *bridge_port_by_name(const struct bridge *, const char *name);
 /* Main thread: something that translations depend on changed: a rule, port, VLAN... All megaflows are looked at again soon. */
 void bridge_changed(struct bridge *);
-const struct port_names *bridge_port_names(struct bridge *); /* For text; main thread; valid while the bridge is. */
-void bridge_publish_ports(struct bridge *); /* After a port came or went. */
+struct port_names bridge_port_names(const struct bridge *); /* For text; valid while the bridge is, in an RCU read section. */
+void bridge_set_ports(struct bridge *, struct bridge_ports *); /* Publishes; takes 'ports'. */
 
 #endif

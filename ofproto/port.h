@@ -23,12 +23,13 @@ struct port_settings {
 };
 
 struct port {
+    struct cds_lfht_node dp_node;  /* In datapath->ports. */
     struct bridge *bridge;
     char *name;
     char *type;
     uint32_t ofp;                  /* OpenFlow number. */
     uint32_t dp_port;              /* In the datapath; DP_PORT_NONE for patch ports. */
-    const struct port_settings *settings; /* RCU. */
+    struct port_settings *settings; /* RCU; immutable once published. */
     struct port *peer;             /* RCU; of a patch port, NULL while the other end is not there. */
     char *peer_name;
     int ifindex;
@@ -37,6 +38,8 @@ struct port {
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes; /* Atomic. Patch ports: credited by translation. */
     char **options;                /* name, value, ..., NULL. */
     struct of_port of;             /* As OpenFlow describes it; main thread. */
+    uint32_t refs;                 /* Atomic: 1 while it is in its bridge, more by port_ref(). */
+    bool removed;                  /* Atomic: out of its bridge; 'bridge' is not to be followed then. */
 };
 
 static inline const struct port_settings *
@@ -44,10 +47,13 @@ port_settings(const struct port *p)
 {
     return rcu_dereference(p->settings);
 }
+/* Keeps the struct, not the port, alive. Any thread, in an RCU read section; unref releases after a grace period when last. */
+void port_ref(struct port *);
+void port_unref(struct port *);
 bool port_carries_vlan(const struct port_settings *, uint16_t vid); /* trunk, native or access VLAN. */
 void port_credit(struct port *, bool rx, uint64_t packets, uint64_t bytes); /* Any thread. */
 /* OpenFlow port_mod: changes configuration bits under 'mask'. */
 void port_mod(struct port *, uint32_t config, uint32_t mask);
-void port_fill_stats(const struct port *, struct of_port_stats *);
+int port_fill_stats(const struct port *, struct of_port_stats *); /* 0 or -errno; the rest of the fields says "not known". */
 
 #endif

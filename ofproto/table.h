@@ -18,7 +18,7 @@ struct bridge;
 /* An action list that rules share: interned, so that a million rules with one action keep one list. */
 struct rule_actions {
     struct hnode node;        /* In bridge->rule_intern. */
-    uint32_t n_users;         /* Main thread. */
+    uint32_t n_users;         /* Main thread: rules that have it. */
     uint32_t size;            /* Bytes of 'list'. */
     bool has_meter, has_learn, has_groups;
     _Alignas(8) uint8_t list[]; /* struct ofact records. */
@@ -26,12 +26,11 @@ struct rule_actions {
 
 struct rule {
     struct cls_rule cr;
-    const struct rule_actions *actions; /* RCU: replaced by a modify. */
+    struct rule_actions *actions;       /* RCU: replaced by a modify; immutable. */
     uint64_t cookie;                    /* Host order. Atomic: changed by a modify. */
     uint64_t n_packets, n_bytes;        /* Atomic. */
-    uint32_t created_s, modified_s;     /* Seconds on the monotonic clock. */
-    uint32_t used_s;                    /* Atomic: last packet, or created. */
-    uint16_t created_ms, modified_ms;   /* Milliseconds below them. */
+    int64_t created_ms, modified_ms;    /* Of now_ms(). */
+    int64_t used_ms;                    /* Atomic: last packet, or created. */
     uint16_t idle_timeout, hard_timeout, importance, flags;
     uint8_t table_id;
     bool removed;                       /* Atomic: unlinked from its table. */
@@ -70,9 +69,12 @@ void rule_unref(struct rule *); /* Any thread: releases after a grace period whe
 void table_collect(struct bridge *, const struct flow_stats_request *, void (*fn)(struct rule *, void *arg), void *arg);
 void rule_to_stats(const struct rule *, struct flow_stats *); /* Pointers are the rule's. */
 size_t tables_n_rules(const struct bridge *);
-void tables_flush(struct bridge *);   /* Deletes all but hidden rules, no messages; and reinstates what an empty bridge has. */
+/* Deletes all but hidden rules; with 'normal', then adds what an empty standalone bridge without controllers has: a rule of priority 0 that does NORMAL. */
+void tables_flush(struct bridge *, bool normal);
 void tables_expire(struct bridge *);  /* Idle and hard timeouts; once a second or so. Statistics must have been collected before. */
-/* The bridge's own rules: standalone mode's NORMAL, and the internal table. */
+/* Fail-open: a hidden rule above all others that does NORMAL, while no controller of a standalone bridge can be reached. */
 void tables_set_standalone(struct bridge *, bool normal);
+/* Shortens the rule's timeouts (action fin_timeout); 0 leaves one as it is. Main thread. */
+void rule_reduce_timeouts(struct bridge *, struct rule *, uint16_t idle, uint16_t hard);
 
 #endif

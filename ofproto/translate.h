@@ -37,6 +37,7 @@ struct effect {
         struct { struct bridge *bridge; size_t offset; } packet_in; /* offset of a struct translate_packet_in in 'storage'. */
         struct { struct bridge *bridge; size_t offset; } flow_mod;  /* offset of a struct flow_mod in 'storage'. */
         struct { struct rule *rule; uint16_t idle, hard; } fin;
+        struct { struct bridge *bridge; uint8_t id; bool matched; } table; /* TABLE: one lookup. */
     };
 };
 struct translate_packet_in {            /* EFFECT_PACKET_IN: of the packet as it was at that action. */
@@ -82,5 +83,9 @@ const char *translate_error_text(enum translate_error);
 /* Applies what 'out' says happened, for 'packets' packets of 'bytes' bytes: credits; and with 'once' what is done for a packet in hand (learning, packet-in,
  * learned flows; these two go to the main thread). Same RCU read section as translate(). */
 void translate_apply(const struct translate_out *, uint64_t packets, uint64_t bytes, int64_t used_ms, bool once);
+
+/* The same for effects that were kept with a megaflow: only credits and what keeps learned state alive. A megaflow holds references to the rules, ports and
+ * bridges of its effects; what concerns a port or bridge that is gone meanwhile (port->removed, bridge->removed) is left out. */
+void effects_apply(const struct effect *, size_t n, uint64_t packets, uint64_t bytes, int64_t used_ms);
 
 #endif

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <config.h>
+#include "ofproto/megaflow.h"
+
+#include <stdlib.h>
+
+#include "lib/base/hash.h"
+#include "ofproto/datapath.h"
+
+struct megaflows {
+    struct cds_lfht *table;
+    size_t n; /* Atomic. */
+};
+
+struct megaflows *
+megaflows_create(void)
+{
+    struct megaflows *mfs = xzalloc(sizeof *mfs);
+
+    mfs->table = cds_lfht_new_flavor(1024, 1024, 0, CDS_LFHT_AUTO_RESIZE, &urcu_qsbr_flavor, NULL);
+    return mfs;
+}
+
+size_t
+megaflows_n(const struct megaflows *mfs)
+{
+    return __atomic_load_n(&mfs->n, __ATOMIC_RELAXED);
+}
+
+/* References what an effect points to. false: it is not one that a megaflow keeps, or its rule is going. */
+static bool
+effect_keep(const struct effect *e)
+{
+    switch (e->kind) {
+    case EFFECT_RULE:
+        return rule_ref(e->rule);
+    case EFFECT_FIN_TIMEOUT:
+        return rule_ref(e->fin.rule);
+    case EFFECT_PORT_RX:
+    case EFFECT_PORT_TX:
+        port_ref(e->port);
+        return true;
+    case EFFECT_L2_LEARN:
+        bridge_ref(e->learn.bridge);
+        port_ref(e->learn.port);
+        return true;
+    case EFFECT_TABLE:
+        bridge_ref(e->table.bridge);
+        return true;
+    case EFFECT_PACKET_IN:
+    case EFFECT_FLOW_MOD:
+        return false;
+    }
+    return false;
+}
+
+static void
+effect_drop(const struct effect *e)
+{
+    switch (e->kind) {
+    case EFFECT_RULE:
+        rule_unref(e->rule);
+        break;
+    case EFFECT_FIN_TIMEOUT:
+        rule_unref(e->fin.rule);
+        break;
+    case EFFECT_PORT_RX:
+    case EFFECT_PORT_TX:
+        port_unref(e->port);
+        break;
+    case EFFECT_L2_LEARN:
+        bridge_unref(e->learn.bridge);
+        port_unref(e->learn.port);
+        break;
+    case EFFECT_TABLE:
+        bridge_unref(e->table.bridge);
+        break;
+    case EFFECT_PACKET_IN:
+    case EFFECT_FLOW_MOD:
+        break;
+    }
+}
+
+static void
+take_effects(struct megaflow *mf, const struct translate_out *out)
+{
+    struct effect *effects = xcalloc(out->n_effects ? out->n_effects : 1, sizeof *effects);
+    size_t n = 0;
+
+    for (size_t i = 0; i < out->n_effects; i++) {
+        if (effect_keep(&out->effects[i])) {
+            effects[n++] = out->effects[i];
+        }
+    }
+    mf->effects = effects;
+    mf->n_effects = n;
+}
+
+static void
+drop_effects(struct effect *effects, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        effect_drop(&effects[i]);
+    }
+    free(effects);
+}
+
+void
+megaflow_datapath_actions(const struct translate_out *out, uint32_t bridge_id, struct buf *list)
+{
+    if (out->slow) {
+        const struct upcall_cookie cookie = {.reason = UPCALL_SLOW, .slow = out->slow, .bridge_id = bridge_id};
+
+        action_put_userspace(list, UPCALL_PID_AUTO, &cookie);
+    } else {
+        buf_put(list, out->actions.data, out->actions.len);
+    }
+}
+
+struct megaflow *
+megaflow_create(const struct flow_key *key, const struct flow_key *mask, const struct translate_out *out, uint64_t generation)
+{
+    struct megaflow *mf = xzalloc(sizeof *mf);
+    struct flow_key masked;
+
+    flow_key_and(&masked, key, mask);
+    cds_lfht_node_init(&mf->node);
+    mf->ufid = dp_ufid_of(&masked, mask);
+    mf->key = flow_sparse_from_key(&masked);
+    mf->mask = flow_sparse_from_key(mask);
+    mf->generation = generation;
+    mf->created_ms = now_ms();
+    mf->slow = out->slow;
+    take_effects(mf, out);
+    return mf;
+}
+
+struct megaflow *
+megaflow_adopt(const struct dp_flow_dumped *f)
+{
+    struct megaflow *mf = xzalloc(sizeof *mf);
+
+    cds_lfht_node_init(&mf->node);
+    mf->ufid = f->ufid;
+    mf->key = flow_sparse_from_key(f->key);
+    mf->mask = flow_sparse_from_key(f->mask);
+    mf->actions = xmemdup(f->actions, f->actions_len ? f->actions_len : 1);
+    mf->actions_len = f->actions_len;
+    mf->created_ms = now_ms();
+    mf->packets = f->stats.packets; /* Credited by the daemon before us, or lost with it. */
+    mf->bytes = f->stats.bytes;
+    mf->used_ms = f->stats.used_ms;
+    mf->installed = true;
+    return mf;
+}
+
+void
+megaflow_free(struct megaflow *mf)
+{
+    drop_effects(mf->effects, mf->n_effects);
+    free(mf->actions);
+    free(mf->key);
+    free(mf->mask);
+    free(mf);
+}
+
+static void
+megaflow_release(void *mf)
+{
+    megaflow_free(mf);
+}
+
+static int
+ufid_matches(struct cds_lfht_node *node, const void *ufid)
+{
+    return dp_ufid_equal(caa_container_of(node, struct megaflow, node)->ufid, *(const dp_ufid *) ufid);
+}
+
+static uint32_t
+ufid_hash(dp_ufid ufid)
+{
+    return (uint32_t) ufid.lo; /* A ufid is a hash already. */
+}
+
+bool
+megaflows_add(struct megaflows *mfs, struct megaflow *mf)
+{
+    if (cds_lfht_add_unique(mfs->table, ufid_hash(mf->ufid), ufid_matches, &mf->ufid, &mf->node) != &mf->node) {
+        return false;
+    }
+    __atomic_fetch_add(&mfs->n, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+void
+megaflows_remove(struct megaflows *mfs, struct megaflow *mf)
+{
+    if (!cds_lfht_del(mfs->table, &mf->node)) {
+        __atomic_fetch_sub(&mfs->n, 1, __ATOMIC_RELAXED);
+        rcu_postpone(megaflow_release, mf);
+    }
+}
+
+struct megaflow *
+megaflows_find(const struct megaflows *mfs, dp_ufid ufid)
+{
+    struct cds_lfht_iter iter;
+    struct cds_lfht_node *node;
+
+    cds_lfht_lookup(mfs->table, ufid_hash(ufid), ufid_matches, &ufid, &iter);
+    node = cds_lfht_iter_get_node(&iter);
+    return node ? caa_container_of(node, struct megaflow, node) : NULL;
+}
+
+void
+megaflows_for_each(const struct megaflows *mfs, bool (*fn)(struct megaflow *, void *arg), void *arg)
+{
+    struct cds_lfht_iter iter;
+    struct megaflow *mf;
+
+    cds_lfht_for_each_entry (mfs->table, &iter, mf, node) {
+        if (!fn(mf, arg)) {
+            return;
+        }
+    }
+}
+
+void
+megaflow_retranslated(struct megaflow *mf, const struct translate_out *out, uint64_t generation)
+{
+    drop_effects(mf->effects, mf->n_effects);
+    take_effects(mf, out);
+    mf->slow = out->slow;
+    mf->generation = generation;
+}
+
+void
+megaflows_destroy(struct megaflows *mfs)
+{
+    struct cds_lfht_iter iter;
+    struct megaflow *mf;
+
+    cds_lfht_for_each_entry (mfs->table, &iter, mf, node) {
+        megaflows_remove(mfs, mf);
+    }
+    rcu_drain();
+    cds_lfht_destroy(mfs->table, NULL);
+    free(mfs);
+}

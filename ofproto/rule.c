@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of one rule: made, credited, referenced, let go. Interned action lists belong to the main thread; what readers may still see of them dies after a grace
+// period.
+#include <config.h>
+#include "ofproto/rule.h"
+
+#include <stdlib.h>
+
+#include "lib/base/hash.h"
+#include "lib/base/rcu.h"
+#include "ofproto/bridge.h"
+
+struct rule_actions *
+rule_actions_intern(struct bridge *br, const void *list, size_t size)
+{
+    uint32_t hash = hash_bytes(list, size, 0);
+    struct rule_actions *a;
+
+    for (struct hnode *n = htable_first_with_hash(&br->rule_intern, hash); n; n = htable_next_with_hash(n)) {
+        a = CONTAINER_OF(n, struct rule_actions, node);
+        if (a->size == size && !memcmp(a->list, list, size)) {
+            a->n_users++;
+            return a;
+        }
+    }
+    a = xzalloc(sizeof *a + size);
+    a->n_users = 1;
+    a->size = (uint32_t) size;
+    memcpy(a->list, list, size);
+    htable_insert(&br->rule_intern, &a->node, hash);
+    return a;
+}
+
+void
+rule_actions_release(struct bridge *br, struct rule_actions *a)
+{
+    if (!--a->n_users) {
+        htable_remove(&br->rule_intern, &a->node);
+        rcu_postpone_free(a);
+    }
+}
+
+struct rule *
+rule_create(struct bridge *br, const struct flow_mod *fm, uint8_t table_id)
+{
+    struct rule *r = xzalloc(sizeof *r);
+
+    r->cr.match = match_pack(&fm->match);
+    r->cr.priority = fm->priority;
+    r->actions = rule_actions_intern(br, fm->actions.data, fm->actions.len);
+    r->cookie = fm->new_cookie == UINT64_MAX ? 0 : fm->new_cookie;
+    r->created_ms = r->modified_ms = r->used_ms = now_ms();
+    r->idle_timeout = fm->idle_timeout;
+    r->hard_timeout = fm->hard_timeout;
+    r->importance = fm->importance;
+    r->flags = fm->flags & RULE_FLAGS_KEPT;
+    r->table_id = table_id;
+    r->refs = 1;
+    CDS_INIT_LIST_HEAD(&r->expirable);
+    return r;
+}
+
+static void
+rule_free(void *rule)
+{
+    struct rule *r = rule;
+
+    free(r->cr.match);
+    free(r);
+}
+
+bool
+rule_ref(struct rule *r)
+{
+    uint32_t refs = __atomic_load_n(&r->refs, __ATOMIC_RELAXED);
+
+    do {
+        if (!refs) {
+            return false;
+        }
+    } while (!__atomic_compare_exchange_n(&r->refs, &refs, refs + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+    return true;
+}
+
+void
+rule_unref(struct rule *r)
+{
+    if (__atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+        rcu_postpone(rule_free, r);
+    }
+}
+
+void
+rule_credit(struct rule *r, uint64_t packets, uint64_t bytes, int64_t used_ms)
+{
+    __atomic_fetch_add(&r->n_packets, packets, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&r->n_bytes, bytes, __ATOMIC_RELAXED);
+    if (used_ms > __atomic_load_n(&r->used_ms, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&r->used_ms, used_ms, __ATOMIC_RELAXED); /* Two racing credits are milliseconds apart: either will do. */
+    }
+}
+
+static void
+split_duration(int64_t ms, uint32_t *sec, uint32_t *nsec)
+{
+    *sec = (uint32_t) (ms / 1000);
+    *nsec = (uint32_t) (ms % 1000) * 1000000;
+}
+
+void
+rule_to_stats(const struct rule *r, struct flow_stats *fs)
+{
+    int64_t now = now_ms();
+
+    match_unpack(r->cr.match, &fs->match);
+    fs->cookie = __atomic_load_n(&r->cookie, __ATOMIC_RELAXED);
+    fs->table_id = r->table_id;
+    fs->priority = (uint16_t) MIN(r->cr.priority, UINT16_MAX);
+    fs->idle_timeout = r->idle_timeout;
+    fs->hard_timeout = r->hard_timeout;
+    fs->importance = r->importance;
+    fs->flags = r->flags & ~OFPFF_HIDDEN;
+    split_duration(now - r->created_ms, &fs->duration_sec, &fs->duration_nsec);
+    fs->idle_age = (int) ((now - __atomic_load_n(&r->used_ms, __ATOMIC_RELAXED)) / 1000);
+    fs->hard_age = (int) ((now - r->modified_ms) / 1000);
+    fs->n_packets = __atomic_load_n(&r->n_packets, __ATOMIC_RELAXED);
+    fs->n_bytes = __atomic_load_n(&r->n_bytes, __ATOMIC_RELAXED);
+    fs->actions = rcu_dereference(r->actions)->list;
+    fs->actions_len = rcu_dereference(r->actions)->size;
+}
+
+void
+rule_to_removed(const struct rule *r, uint8_t reason, struct flow_removed *fr)
+{
+    match_unpack(r->cr.match, &fr->match);
+    fr->cookie = __atomic_load_n(&r->cookie, __ATOMIC_RELAXED);
+    fr->priority = (uint16_t) MIN(r->cr.priority, UINT16_MAX);
+    fr->idle_timeout = r->idle_timeout;
+    fr->hard_timeout = r->hard_timeout;
+    fr->reason = reason;
+    fr->table_id = r->table_id;
+    split_duration(now_ms() - r->created_ms, &fr->duration_sec, &fr->duration_nsec);
+    fr->n_packets = __atomic_load_n(&r->n_packets, __ATOMIC_RELAXED);
+    fr->n_bytes = __atomic_load_n(&r->n_bytes, __ATOMIC_RELAXED);
+}
+
+void
+rule_reduce_timeouts(struct bridge *br, struct rule *r, uint16_t idle, uint16_t hard)
+{
+    if (__atomic_load_n(&r->removed, __ATOMIC_RELAXED)) {
+        return;
+    }
+    if (idle && (!r->idle_timeout || idle < r->idle_timeout)) {
+        r->idle_timeout = idle;
+    }
+    if (hard && (!r->hard_timeout || hard < r->hard_timeout)) {
+        r->hard_timeout = hard;
+    }
+    rule_watch_timeouts(br, r);
+}
+
+void
+rule_watch_timeouts(struct bridge *br, struct rule *r)
+{
+    if ((r->idle_timeout || r->hard_timeout) && cds_list_empty(&r->expirable)) {
+        cds_list_add_tail(&r->expirable, &br->expirable);
+    }
+}

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables: table_apply() checks a flow_mod whole before it touches anything, then publishes rule by rule. Readers see each rule appear and go at once; megaflows
+// follow by bridge_changed().
+#include <config.h>
+#include "ofproto/table.h"
+
+#include <stdlib.h>
+
+#include "lib/base/counter.h"
+#include "lib/base/rcu.h"
+#include "ofproto/bridge.h"
+#include "ofproto/ofconn.h"
+#include "ofproto/rule.h"
+
+COUNTER(rule_added, "A rule was added to a table.");
+COUNTER(rule_removed, "A rule left a table.");
+COUNTER(rule_refused, "A flow_mod was refused.");
+
+#define FAIL_OPEN_PRIORITY 0xf0f0f0 /* Above every priority of OpenFlow. */
+
+void
+tables_init(struct bridge *br)
+{
+    htable_init(&br->rule_intern);
+    CDS_INIT_LIST_HEAD(&br->expirable);
+    for (size_t i = 0; i < N_TABLES; i++) {
+        br->tables[i] = (struct table){.cls = classifier_create(), .max_flows = UINT32_MAX};
+    }
+}
+
+/* Calls fn for each rule of the tables that 'table_id' names (OFPTT_ALL: those a controller may see) within 'loose'. */
+static void
+visit_rules(struct bridge *br, uint8_t table_id, const struct match *loose, bool (*fn)(struct cls_rule *, void *), void *arg)
+{
+    size_t first = table_id == OFPTT_ALL ? 0 : table_id;
+    size_t end = table_id == OFPTT_ALL ? TABLE_INTERNAL : MIN((size_t) table_id + 1, (size_t) N_TABLES);
+
+    for (size_t i = first; i < end; i++) {
+        if (classifier_n_rules(br->tables[i].cls)) {
+            classifier_for_each(br->tables[i].cls, loose, fn, arg);
+        }
+    }
+}
+
+static struct rule *
+rule_of(const struct cls_rule *cr)
+{
+    return CONTAINER_OF(cr, struct rule, cr);
+}
+
+/* A set of rules picked by a request, in a growing array. */
+struct rule_set {
+    struct rule **rules;
+    size_t n, allocated;
+    uint64_t cookie, cookie_mask;
+    uint32_t out_port, out_group;
+    bool hidden;           /* Hidden rules count too. */
+};
+
+static bool
+rule_selected(const struct rule_set *set, const struct rule *r)
+{
+    return (set->hidden || !(r->flags & OFPFF_HIDDEN)) && !((r->cookie ^ set->cookie) & set->cookie_mask)
+           && (set->out_port == OFPP_ANY || ofact_outputs_to_port(r->actions->list, r->actions->size, set->out_port))
+           && (set->out_group == OFPG_ANY || ofact_outputs_to_group(r->actions->list, r->actions->size, set->out_group));
+}
+
+static bool
+rule_set_add(struct cls_rule *cr, void *set_)
+{
+    struct rule_set *set = set_;
+
+    if (rule_selected(set, rule_of(cr))) {
+        if (set->n >= set->allocated) {
+            array_grow(&set->rules, &set->allocated, sizeof *set->rules);
+        }
+        set->rules[set->n++] = rule_of(cr);
+    }
+    return true;
+}
+
+/* The rules that 'fm' concerns; the caller frees set->rules. */
+static void
+rules_of_flow_mod(struct bridge *br, const struct flow_mod *fm, bool strict, struct rule_set *set)
+{
+    *set = (struct rule_set){.cookie = fm->cookie, .cookie_mask = fm->cookie_mask, .out_port = OFPP_ANY, .out_group = OFPG_ANY};
+    if (fm->command == OFPFC_DELETE || fm->command == OFPFC_DELETE_STRICT) {
+        set->out_port = fm->out_port;
+        set->out_group = fm->out_group;
+    }
+    if (!strict) {
+        visit_rules(br, fm->table_id, &fm->match, rule_set_add, set);
+        return;
+    }
+    struct match_sparse *match = match_pack(&fm->match);
+    size_t first = fm->table_id == OFPTT_ALL ? 0 : fm->table_id;
+    size_t end = fm->table_id == OFPTT_ALL ? TABLE_INTERNAL : first + 1;
+
+    for (size_t i = first; i < end; i++) {
+        struct cls_rule *cr = classifier_find_exactly(br->tables[i].cls, match, fm->priority);
+
+        if (cr) {
+            rule_set_add(cr, set);
+        }
+    }
+    free(match);
+}
+
+/* The rule is out of its classifier: tells who wants to know, and lets it go. */
+static void
+rule_bury(struct bridge *br, struct rule *r, uint8_t reason, bool notify, const struct table_origin *origin)
+{
+    COUNTER_INC(rule_removed);
+    if (notify && r->flags & OFPFF_SEND_FLOW_REM) {
+        struct flow_removed fr;
+
+        rule_to_removed(r, reason, &fr);
+        ofconns_send_flow_removed(br->conns, &fr);
+    }
+    if (notify && !(r->flags & OFPFF_HIDDEN)) {
+        ofconns_flow_event(br->conns, OFCONN_FLOW_DELETED, r, reason, origin);
+    }
+    cds_list_del_init(&r->expirable);
+    __atomic_store_n(&r->removed, true, __ATOMIC_RELAXED);
+    rule_actions_release(br, r->actions);
+    rule_unref(r);
+}
+
+static void
+rule_remove(struct bridge *br, struct rule *r, uint8_t reason, const struct table_origin *origin)
+{
+    classifier_remove(br->tables[r->table_id].cls, &r->cr);
+    rule_bury(br, r, reason, true, origin);
+}
+
+/* What every added rule must satisfy. '*table_id' is where it goes. */
+static enum of_error
+check_add(struct bridge *br, const struct flow_mod *fm, uint8_t *table_id)
+{
+    const struct table *t;
+
+    *table_id = fm->table_id == OFPTT_ALL ? 0 : fm->table_id;
+    if (*table_id >= N_TABLES) {
+        return OFERR_OFPBRC_BAD_TABLE_ID;
+    }
+    if (*table_id == TABLE_INTERNAL && !(fm->flags & OFPFF_HIDDEN)) {
+        return OFERR_OFPBRC_EPERM;
+    }
+    t = &br->tables[*table_id];
+    if (fm->flags & OFPFF_CHECK_OVERLAP && classifier_overlaps(t->cls, &fm->match, fm->priority)) {
+        return OFERR_OFPFMFC_OVERLAP;
+    }
+    if (classifier_n_rules(t->cls) >= t->max_flows) {
+        return OFERR_OFPFMFC_TABLE_FULL;
+    }
+    return OFERR_OK;
+}
+
+static enum of_error
+check_actions(const struct flow_mod *fm, uint8_t table_id)
+{
+    const struct ofact_limits limits = {.max_ports = OFPP_MAX, .table_id = table_id, .n_tables = N_TABLES};
+
+    return ofact_check(fm->actions.data, fm->actions.len, &fm->match, &limits);
+}
+
+/* Adds a rule; one of the same match and priority is replaced, and its counters go on unless they are to be reset. */
+static enum of_error
+apply_add(struct bridge *br, struct flow_mod *fm, int32_t priority, const struct table_origin *origin)
+{
+    uint8_t table_id;
+    enum of_error error = check_add(br, fm, &table_id);
+    struct cls_rule *replaced;
+    struct rule *r;
+
+    if (!error) {
+        error = check_actions(fm, table_id);
+    }
+    if (error) {
+        return error;
+    }
+    r = rule_create(br, fm, table_id);
+    r->cr.priority = priority;
+    replaced = classifier_insert(br->tables[table_id].cls, &r->cr);
+    if (replaced) {
+        struct rule *old = rule_of(replaced);
+
+        if (!(fm->flags & OFPFF_RESET_COUNTS)) {
+            rule_credit(r, __atomic_load_n(&old->n_packets, __ATOMIC_RELAXED), __atomic_load_n(&old->n_bytes, __ATOMIC_RELAXED), old->used_ms);
+        }
+        rule_bury(br, old, OFPRR_DELETE, false, origin);
+    }
+    rule_watch_timeouts(br, r);
+    COUNTER_INC(rule_added);
+    if (!(r->flags & OFPFF_HIDDEN)) {
+        ofconns_flow_event(br->conns, replaced ? OFCONN_FLOW_MODIFIED : OFCONN_FLOW_ADDED, r, 0, origin);
+    }
+    return OFERR_OK;
+}
+
+static void
+rule_modify(struct bridge *br, struct rule *r, const struct flow_mod *fm, const struct table_origin *origin)
+{
+    struct rule_actions *old = r->actions;
+
+    rcu_assign_pointer(r->actions, rule_actions_intern(br, fm->actions.data, fm->actions.len));
+    rule_actions_release(br, old);
+    r->modified_ms = now_ms();
+    if (fm->modify_cookie && fm->new_cookie != UINT64_MAX) {
+        __atomic_store_n(&r->cookie, fm->new_cookie, __ATOMIC_RELAXED);
+    }
+    if (fm->flags & OFPFF_RESET_COUNTS) {
+        __atomic_store_n(&r->n_packets, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&r->n_bytes, 0, __ATOMIC_RELAXED);
+    }
+    ofconns_flow_event(br->conns, OFCONN_FLOW_MODIFIED, r, 0, origin);
+}
+
+/* Changes the actions of the rules concerned. None: adds one, where the version's rules say so (the decoder left new_cookie set then). */
+static enum of_error
+apply_modify(struct bridge *br, struct flow_mod *fm, bool strict, const struct table_origin *origin)
+{
+    struct rule_set set;
+    enum of_error error = OFERR_OK;
+
+    rules_of_flow_mod(br, fm, strict, &set);
+    if (!set.n) {
+        bool add = fm->cookie_mask == 0 && fm->new_cookie != UINT64_MAX;
+
+        free(set.rules);
+        return add ? apply_add(br, fm, fm->priority, origin) : OFERR_OK;
+    }
+    for (size_t i = 0; i < set.n && !error; i++) {
+        error = check_actions(fm, set.rules[i]->table_id);
+    }
+    for (size_t i = 0; i < set.n && !error; i++) {
+        rule_modify(br, set.rules[i], fm, origin);
+    }
+    free(set.rules);
+    return error;
+}
+
+static enum of_error
+apply_delete(struct bridge *br, const struct flow_mod *fm, bool strict, const struct table_origin *origin)
+{
+    struct rule_set set;
+
+    rules_of_flow_mod(br, fm, strict, &set);
+    for (size_t i = 0; i < set.n; i++) {
+        rule_remove(br, set.rules[i], OFPRR_DELETE, origin);
+    }
+    free(set.rules);
+    return OFERR_OK;
+}
+
+enum of_error
+table_apply(struct bridge *br, struct flow_mod *fm, const struct table_origin *origin)
+{
+    enum of_error error;
+
+    if (fm->table_id != OFPTT_ALL && fm->table_id >= N_TABLES) {
+        return OFERR_OFPBRC_BAD_TABLE_ID;
+    }
+    switch (fm->command) {
+    case OFPFC_ADD:
+        error = apply_add(br, fm, fm->priority, origin);
+        break;
+    case OFPFC_MODIFY:
+    case OFPFC_MODIFY_STRICT:
+        error = apply_modify(br, fm, fm->command == OFPFC_MODIFY_STRICT, origin);
+        break;
+    case OFPFC_DELETE:
+    case OFPFC_DELETE_STRICT:
+        error = apply_delete(br, fm, fm->command == OFPFC_DELETE_STRICT, origin);
+        break;
+    default:
+        error = OFERR_OFPFMFC_BAD_COMMAND;
+        break;
+    }
+    if (error) {
+        COUNTER_INC(rule_refused);
+    } else {
+        buf_free(&fm->actions);
+        bridge_changed(br);
+    }
+    return error;
+}
+
+struct rule *
+table_lookup(struct bridge *br, uint8_t id, const struct flow_key *key, struct flow_key *wild)
+{
+    struct cls_rule *cr = classifier_lookup(br->tables[id].cls, key, wild);
+
+    return cr ? rule_of(cr) : NULL;
+}
+
+struct collect {
+    struct rule_set filter;
+    void (*fn)(struct rule *, void *);
+    void *arg;
+};
+
+static bool
+collect_one(struct cls_rule *cr, void *collect_)
+{
+    struct collect *c = collect_;
+
+    if (rule_selected(&c->filter, rule_of(cr))) {
+        c->fn(rule_of(cr), c->arg);
+    }
+    return true;
+}
+
+void
+table_collect(struct bridge *br, const struct flow_stats_request *request, void (*fn)(struct rule *, void *arg), void *arg)
+{
+    struct collect c = {.filter = {.cookie = request->cookie,
+                                   .cookie_mask = request->cookie_mask,
+                                   .out_port = request->out_port,
+                                   .out_group = request->out_group},
+                        .fn = fn,
+                        .arg = arg};
+
+    visit_rules(br, request->table_id, &request->match, collect_one, &c);
+}
+
+size_t
+tables_n_rules(const struct bridge *br)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < N_TABLES; i++) {
+        n += classifier_n_rules(br->tables[i].cls);
+    }
+    return n;
+}
+
+static void
+tables_remove_all(struct bridge *br, bool hidden_too, bool notify)
+{
+    struct rule_set set = {.out_port = OFPP_ANY, .out_group = OFPG_ANY, .hidden = hidden_too};
+
+    visit_rules(br, OFPTT_ALL, NULL, rule_set_add, &set);
+    if (hidden_too) {
+        visit_rules(br, TABLE_INTERNAL, NULL, rule_set_add, &set);
+    }
+    for (size_t i = 0; i < set.n; i++) {
+        classifier_remove(br->tables[set.rules[i]->table_id].cls, &set.rules[i]->cr);
+        rule_bury(br, set.rules[i], OFPRR_DELETE, notify, &(struct table_origin){0});
+    }
+    free(set.rules);
+}
+
+/* A rule that matches everything and does NORMAL. */
+static void
+add_normal(struct bridge *br, int32_t priority, uint16_t flags)
+{
+    struct flow_mod fm = {.command = OFPFC_ADD, .flags = flags, .out_port = OFPP_ANY, .out_group = OFPG_ANY};
+    struct ofact_output *output = ofact_put(&fm.actions, OFACT_OUTPUT, sizeof *output);
+
+    output->port = OFPP_NORMAL;
+    match_init_any(&fm.match);
+    if (apply_add(br, &fm, priority, &(struct table_origin){0})) {
+        abort(); /* NORMAL for everything is right by construction. */
+    }
+    buf_free(&fm.actions);
+}
+
+void
+tables_flush(struct bridge *br, bool normal)
+{
+    tables_remove_all(br, false, true);
+    if (normal) {
+        add_normal(br, 0, 0);
+    }
+    bridge_changed(br);
+}
+
+void
+tables_set_standalone(struct bridge *br, bool normal)
+{
+    struct match any;
+    struct match_sparse *sparse;
+    struct cls_rule *cr;
+
+    if (br->standalone_normal == normal) {
+        return;
+    }
+    br->standalone_normal = normal;
+    if (normal) {
+        add_normal(br, FAIL_OPEN_PRIORITY, OFPFF_HIDDEN);
+    } else {
+        match_init_any(&any);
+        sparse = match_pack(&any);
+        cr = classifier_find_exactly(br->tables[0].cls, sparse, FAIL_OPEN_PRIORITY);
+        free(sparse);
+        if (cr) {
+            rule_remove(br, rule_of(cr), OFPRR_DELETE, &(struct table_origin){0});
+        }
+    }
+    bridge_changed(br);
+}
+
+void
+tables_expire(struct bridge *br)
+{
+    int64_t now = now_ms();
+    struct rule *r, *next;
+    bool any = false;
+
+    cds_list_for_each_entry_safe (r, next, &br->expirable, expirable) {
+        int64_t idle = now - __atomic_load_n(&r->used_ms, __ATOMIC_RELAXED);
+
+        if (r->hard_timeout && now - r->modified_ms >= (int64_t) r->hard_timeout * 1000) {
+            rule_remove(br, r, OFPRR_HARD_TIMEOUT, &(struct table_origin){0});
+            any = true;
+        } else if (r->idle_timeout && idle >= (int64_t) r->idle_timeout * 1000) {
+            rule_remove(br, r, OFPRR_IDLE_TIMEOUT, &(struct table_origin){0});
+            any = true;
+        }
+    }
+    if (any) {
+        bridge_changed(br);
+    }
+}
+
+void
+tables_destroy(struct bridge *br)
+{
+    tables_remove_all(br, true, false);
+    rcu_drain(); /* Readers of the classifiers are gone before these are. */
+    for (size_t i = 0; i < N_TABLES; i++) {
+        classifier_destroy(br->tables[i].cls);
+        free(br->tables[i].name);
+    }
+    htable_destroy(&br->rule_intern);
+}

@@ -46,7 +46,7 @@ void
 loop_enter(struct loop *loop)
 {
     if (loop->inside++ == 0) {
-        urcu_qsbr_thread_online();
+        rcu_online();
     }
 }
 
@@ -54,7 +54,7 @@ void
 loop_leave(struct loop *loop)
 {
     if (--loop->inside == 0) {
-        urcu_qsbr_thread_offline();
+        rcu_offline();
     }
 }
 

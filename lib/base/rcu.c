@@ -14,11 +14,25 @@ struct postponed {
 /* Posted and not yet run, in this process: a callback may postpone more, so that one barrier is not enough for rcu_drain(). */
 static unsigned long n_pending;
 
+#ifdef RCU_TSAN
+char rcu_tsan_grace_period;
+
+/* What liburcu, which is not instrumented, allocates and frees itself. */
+const char *__tsan_default_suppressions(void);
+
+const char *
+__tsan_default_suppressions(void)
+{
+    return "called_from_lib:liburcu-qsbr.so.8\n";
+}
+#endif
+
 static void
 run_postponed(struct rcu_head *head)
 {
     struct postponed *p = CONTAINER_OF(head, struct postponed, head);
 
+    RCU_TSAN_ACQUIRE();
     p->fn(p->arg);
     free(p);
     __atomic_fetch_sub(&n_pending, 1, __ATOMIC_RELEASE);
@@ -32,6 +46,7 @@ rcu_postpone(void (*fn)(void *), void *arg)
     p->fn = fn;
     p->arg = arg;
     __atomic_fetch_add(&n_pending, 1, __ATOMIC_RELAXED);
+    RCU_TSAN_RELEASE();
     urcu_qsbr_call_rcu(&p->head, run_postponed);
 }
 

@@ -489,9 +489,9 @@ test_readers_beside_a_writer(void **unused)
         rcu_quiescent();
     }
     __atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
-    urcu_qsbr_thread_offline();
+    rcu_offline();
     pthread_join(reader, NULL);
-    urcu_qsbr_thread_online();
+    rcu_online();
     for (uint32_t i = 0; i < 512; i++) {
         if (rules[i]) {
             classifier_remove(race.cls, &rules[i]->cls);

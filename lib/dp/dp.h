@@ -96,7 +96,7 @@ enum dp_port_event_type { DP_PORT_ADDED, DP_PORT_DELETED, DP_PORT_CHANGED };
 
 /* What a datapath was found able to do, by probing at open. */
 struct dp_features {
-    bool ufid, masked_set, ct_state, ct_zone, ct_mark, ct_label, ct_orig_tuple, ct_orig_tuple6, ct_timeout, ct_zero_snat, ct_clear, recirc, trunc,
+    bool ufid, masked_set, ct_state, ct_zone, ct_mark, ct_label, ct_orig_tuple, ct_orig_tuple6, ct_timeout, ct_eventmask, ct_state_nat, ct_zero_snat, ct_clear, recirc, trunc,
         clone, sample, check_pkt_len, per_cpu_dispatch, tc_recirc_sharing, nd_extensions, add_mpls, drop_action, vlan_cvlan, lb_output;
     unsigned max_vlan_headers, max_mpls_depth, max_hash_alg, max_sample_nesting;
 };
@@ -157,6 +157,25 @@ static inline bool
 dp_ufid_equal(dp_ufid a, dp_ufid b)
 {
     return a.hi == b.hi && a.lo == b.lo;
+}
+
+/* The 16 bytes of a ufid in the kernel: four 32-bit numbers in the host's order, as ovs-dpctl and tc cookies have them. */
+static inline void
+dp_ufid_pack(dp_ufid u, uint32_t raw[4])
+{
+    raw[0] = (uint32_t) (u.hi >> 32);
+    raw[1] = (uint32_t) u.hi;
+    raw[2] = (uint32_t) (u.lo >> 32);
+    raw[3] = (uint32_t) u.lo;
+}
+
+static inline dp_ufid
+dp_ufid_unpack(const void *bytes)
+{
+    uint32_t raw[4];
+
+    memcpy(raw, bytes, sizeof raw);
+    return (dp_ufid){(uint64_t) raw[0] << 32 | raw[1], (uint64_t) raw[2] << 32 | raw[3]};
 }
 
 #endif

@@ -471,6 +471,33 @@ ovs_key_get(struct slice s, struct flow_key *key)
 }
 
 int
+ovs_key_get_metadata(struct slice s, struct flow_key *key)
+{
+    struct flow_key k;
+    struct nl_attr a;
+    int more;
+
+    memset(&k, 0, offsetof(struct flow_key, eth_dst));
+    k.in_port = UINT32_MAX;
+    while ((more = nl_attr_next(&s, &a)) > 0) {
+        if (a.type == OVS_KEY_ATTR_TUNNEL) {
+            int error = ovs_tunnel_get(nl_attr_slice(a), false, &k);
+
+            if (error) {
+                return error;
+            }
+        } else if (a.type <= OVS_KEY_ATTR_MAX && key_attrs[a.type].size && key_attrs[a.type].first < FIRST_ETHERNET
+                   && !ovs_key_from_payload(a.type, nl_attr_slice(a), false, &k)) {
+            return -EINVAL;
+        }
+    }
+    if (!more) {
+        memcpy(key, &k, offsetof(struct flow_key, eth_dst));
+    }
+    return more;
+}
+
+int
 ovs_mask_get(struct slice s, const struct flow_key *key, struct flow_key *mask)
 {
     struct flow_key m = {.in_port = 0};

@@ -20,6 +20,8 @@ void ovs_key_put_metadata(struct buf *, const struct flow_key *key);
 /* The attributes of a key (or of a mask) into '*key'; fields without an attribute become zero, eth_type FLOW_ETH_TYPE_NONE, in_port UINT32_MAX.
  * 0, or -EINVAL on bytes that make no sense; then '*key' is unchanged. */
 int ovs_key_get(struct slice, struct flow_key *key);
+/* Metadata only, into '*key', the other members of which are left as they are: for packets, which are parsed anew. */
+int ovs_key_get_metadata(struct slice, struct flow_key *key);
 /* 'key' is what ovs_key_get() made of the flow's key. */
 int ovs_mask_get(struct slice, const struct flow_key *key, struct flow_key *mask);
 

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <config.h>
+#include "lib/dp/dp.h"
+
+#include "lib/base/hash.h"
+#include "lib/base/log.h"
+#include "lib/dp/kernel.h"
+
+const struct dp_ops *const dp_types[] = {
+    &dp_kernel_ops,
+    NULL,
+};
+
+/* "dummy" is of no use to a host and hides from one that was not asked to know it. */
+static bool dummy_enabled;
+
+void
+dp_enable_dummy(void)
+{
+    dummy_enabled = true;
+}
+
+int
+dp_select(const char *type, const struct dp_ops **ops, char **why)
+{
+    const char *wanted = *type ? type : "system";
+
+    for (size_t i = 0; dp_types[i]; i++) {
+        if (!strcmp(dp_types[i]->type, wanted) && (dummy_enabled || strcmp(wanted, "dummy"))) {
+            int error = dp_types[i]->probe ? dp_types[i]->probe(why) : 0;
+
+            if (!error) {
+                *ops = dp_types[i];
+            }
+            return error;
+        }
+    }
+    *why = xasprintf("%s: unknown datapath type", wanted);
+    return -EAFNOSUPPORT;
+}
+
+dp_ufid
+dp_ufid_of(const struct flow_key *key, const struct flow_key *mask)
+{
+    /* The masked key is what a flow is; the mask tells flows apart whose masked keys are the same. */
+    struct {
+        struct flow_key key, mask;
+    } what;
+    XXH128_hash_t h;
+
+    flow_key_and(&what.key, key, mask);
+    what.mask = *mask;
+    h = XXH3_128bits(&what, sizeof what);
+    return (dp_ufid){h.high64, h.low64};
+}
+
+struct feature_text {
+    const char *yes, *no;
+    size_t offset;
+};
+
+/* In the order and the words in which people know them from the log. */
+static const struct feature_text feature_texts[] = {
+#define FEATURE(MEMBER, YES, NO) {YES, NO, offsetof(struct dp_features, MEMBER)}
+    FEATURE(trunc, "Datapath supports truncate action", "Datapath does not support truncate action"),
+    FEATURE(ufid, "Datapath supports unique flow ids", "Datapath does not support unique flow ids"),
+    FEATURE(clone, "Datapath supports clone action", "Datapath does not support clone action"),
+    FEATURE(ct_eventmask, "Datapath supports eventmask in conntrack action",
+            "Datapath does not support eventmask in conntrack action"),
+    FEATURE(ct_clear, "Datapath supports ct_clear action", "Datapath does not support ct_clear action"),
+    FEATURE(check_pkt_len, "Datapath supports check_pkt_len action", "Datapath does not support check_pkt_len action"),
+    FEATURE(ct_timeout, "Datapath supports timeout policy in conntrack action",
+            "Datapath does not support timeout policy in conntrack action"),
+    FEATURE(ct_zero_snat, "Datapath supports ct_zero_snat", "Datapath does not support ct_zero_snat"),
+    FEATURE(add_mpls, "Datapath supports add_mpls action", "Datapath does not support add_mpls action"),
+    FEATURE(ct_state, "Datapath supports ct_state", "Datapath does not support ct_state"),
+    FEATURE(ct_zone, "Datapath supports ct_zone", "Datapath does not support ct_zone"),
+    FEATURE(ct_mark, "Datapath supports ct_mark", "Datapath does not support ct_mark"),
+    FEATURE(ct_label, "Datapath supports ct_label", "Datapath does not support ct_label"),
+    FEATURE(ct_state_nat, "Datapath supports ct_state_nat", "Datapath does not support ct_state_nat"),
+    FEATURE(ct_orig_tuple, "Datapath supports ct_orig_tuple", "Datapath does not support ct_orig_tuple"),
+    FEATURE(ct_orig_tuple6, "Datapath supports ct_orig_tuple6", "Datapath does not support ct_orig_tuple6"),
+    FEATURE(nd_extensions, "Datapath supports IPv6 ND Extensions", "Datapath does not support IPv6 ND Extensions"),
+#undef FEATURE
+};
+
+void
+dp_features_log(const char *name, const struct dp_features *f)
+{
+    log_info(LOG_ofproto_dp, "%s: Datapath %s recirculation", name, f->recirc ? "supports" : "does not support");
+    log_info(LOG_ofproto_dp, "%s: VLAN header stack length probed as %u", name, f->max_vlan_headers);
+    log_info(LOG_ofproto_dp, "%s: MPLS label stack length probed as %u", name, f->max_mpls_depth);
+    for (size_t i = 0; i < ARRAY_SIZE(feature_texts); i++) {
+        const struct feature_text *t = &feature_texts[i];
+        bool on = *(const bool *) ((const char *) f + t->offset);
+
+        log_info(LOG_ofproto_dp, "%s: %s", name, on ? t->yes : t->no);
+        if (t->offset == offsetof(struct dp_features, clone)) {
+            log_info(LOG_ofproto_dp, "%s: Max sample nesting level probed as %u", name, f->max_sample_nesting);
+        } else if (t->offset == offsetof(struct dp_features, ct_clear)) {
+            log_info(LOG_ofproto_dp, "%s: Max dp_hash algorithm probed to be %u", name, f->max_hash_alg);
+        }
+    }
+}

@@ -34,7 +34,8 @@ kernel_parse(const struct kernel *k, const struct nlmsghdr *n, struct nl_attr *t
 uint32_t
 kernel_upcall_pid(const struct kernel *k, uint32_t in_port)
 {
-    return k->per_cpu || !k->n_handlers ? 0 : k->pids[in_port % k->n_handlers];
+    /* Where the kernel chooses itself it still refuses 0. */
+    return k->per_cpu || !k->n_handlers ? UINT32_MAX : k->pids[in_port % k->n_handlers];
 }
 
 static int

@@ -197,6 +197,7 @@ do_add_mpls(struct probe_flow *f)
 {
     struct ovs_action_add_mpls a = {.mpls_lse = htonl(0x10140), .mpls_ethertype = htons(0x8847), .tun_flags = OVS_MPLS_L3_TUNNEL_FLAG_MASK};
 
+    match_ip(f, 0x0800);
     nl_put(&f->actions, OVS_ACTION_ATTR_ADD_MPLS, &a, sizeof a);
 }
 

@@ -9,5 +9,6 @@ EXTRA_DIST += \
 	tests/system/harness/switch.py \
 	tests/system/harness/vm.py \
 	tests/system/harness/wait.py \
+	tests/system/test_dp.py \
 	tests/system/test_forwarding.py \
 	tests/system/test_restart.py

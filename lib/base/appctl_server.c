@@ -14,7 +14,7 @@
 COUNTER(appctl_request, "A command came through the control socket.");
 COUNTER(appctl_refused_peer, "A connection to the control socket was dropped: too many, or too many unanswered requests.");
 
-#define MAX_MESSAGE (1024 * 1024)
+#define MAX_MESSAGE (256 * 1024)
 #define MAX_CONNECTIONS 64
 #define MAX_UNANSWERED 16 /* A connection's. */
 

@@ -7,18 +7,36 @@
 #include "lib/base/appctl.h"
 #include "lib/base/log_private.h"
 
-/* The module called 's' in any case; LOG_N_MODULES if there is none. find_sink() likewise. */
+/* Answers of find_module() beside modules. LOG_N_MODULES stands for all of them elsewhere. */
+enum { MODULE_WITHOUT_EFFECT = LOG_N_MODULES + 1, MODULE_UNKNOWN };
+
+/* The module called 's' in any case. */
 static unsigned
 find_module(const char *s)
 {
-    unsigned i = 0;
+    static const struct {
+        const char *name;
+        unsigned module;
+    } aliases[] = {
+#define LOG_ALIAS(NAME, ID) {#NAME, LOG_##ID == LOG_N_MODULES ? (unsigned) MODULE_WITHOUT_EFFECT : (unsigned) LOG_##ID},
+#include "lib/base/log_alias.def"
+#undef LOG_ALIAS
+    };
 
-    while (i < LOG_N_MODULES && strcasecmp(log_module_name(i), s)) {
-        i++;
+    for (unsigned i = 0; i < LOG_N_MODULES; i++) {
+        if (!strcasecmp(log_module_name(i), s)) {
+            return i;
+        }
     }
-    return i;
+    for (size_t i = 0; i < ARRAY_SIZE(aliases); i++) {
+        if (!strcasecmp(aliases[i].name, s)) {
+            return aliases[i].module;
+        }
+    }
+    return MODULE_UNKNOWN;
 }
 
+/* LOG_N_SINKS if there is none called so. */
 static unsigned
 find_sink(const char *s)
 {
@@ -41,7 +59,7 @@ find_level(const char *s)
     return -1;
 }
 
-/* Levels of 'module' (LOG_N_MODULES: all) for 'sink' (LOG_N_SINKS: all). */
+/* Levels of 'module' (LOG_N_MODULES: all; MODULE_WITHOUT_EFFECT: none) for 'sink' (LOG_N_SINKS: all). */
 static void
 set_levels(unsigned module, unsigned sink, enum log_level level)
 {
@@ -91,8 +109,8 @@ set_words(char *words)
                 return xstrdup("cannot specify multiple destinations");
             }
             sink = find_sink(word);
-        } else if (find_module(word) < LOG_N_MODULES) {
-            if (module < LOG_N_MODULES) {
+        } else if (find_module(word) != MODULE_UNKNOWN) {
+            if (module != LOG_N_MODULES) {
                 return xstrdup("cannot specify multiple modules");
             }
             module = find_module(word);
@@ -233,7 +251,7 @@ static void
 cmd_rate_limit(struct appctl_request *request, int argc, const char *argv[], void *aux)
 {
     for (int i = 1; i < argc; i++) {
-        if (find_module(argv[i]) == LOG_N_MODULES && strcasecmp(argv[i], "ANY")) {
+        if (find_module(argv[i]) == MODULE_UNKNOWN && strcasecmp(argv[i], "ANY")) {
             appctl_error(request, "unknown module");
             return;
         }

@@ -26,8 +26,9 @@ enum of_version of_version_by_name(const char *);    /* "OpenFlow13", "1.3"; OF_
 #define OFP10_PORT_MAX 0xff00u
 void of_port_format(uint32_t port, const struct port_names *, struct buf *); /* "1", "LOCAL", a name in quotes if needed. */
 bool of_port_parse(const char *, const struct port_names *, uint32_t *);
-bool of_port_from_wire16(be16, uint32_t *);
+uint32_t of_port_from_wire16(be16);
 be16 of_port_to_wire16(uint32_t);
+bool of_port_from_wire32(be32, uint32_t *); /* false: neither reserved nor a number that OpenFlow 1.0 could say. */
 
 #define OFPG_MAX 0xffffff00u
 #define OFPG_ALL 0xfffffffcu
@@ -52,5 +53,18 @@ enum of_error {
     OFERR_N
 };
 const char *of_error_name(enum of_error); /* "OFPBMC_BAD_PREREQ". */
+
+/* What stands for an error in one version. */
+struct of_error_code {
+    uint32_t vendor;     /* 0: the specification's. */
+    uint16_t type, code; /* 'code' alone for experimenters of 1.2 and later. */
+};
+bool of_error_code(enum of_error, enum of_version, struct of_error_code *); /* false: that version cannot say it. */
+/* Appends the body of an OFPT_ERROR: numbers, and the first bytes of what provoked it ('request' is the whole message). What a version
+ * cannot say is sent as NXBRC_UNENCODABLE_ERROR. */
+void of_error_encode(enum of_error, enum of_version, struct slice request, struct buf *);
+
+#define OF_VENDOR_NX 0x00002320u
+#define OF_VENDOR_ONF 0x4f4e4600u
 
 #endif

@@ -36,7 +36,8 @@ struct ofact_controller {
     uint8_t reason;
     bool pause;
     uint16_t userdata_len;
-    uint32_t meter_id, pad;
+    uint32_t meter_id; /* 0: none. */
+    uint32_t pad;
     uint8_t userdata[];
 };
 struct ofact_output_reg { struct ofact a; struct subfield src; uint16_t max_len; };
@@ -103,6 +104,9 @@ ofact_next(const struct ofact *a)
     for ((A) = (const struct ofact *) (const void *) (LIST); (const uint8_t *) (A) < (const uint8_t *) (LIST) + (SIZE); (A) = ofact_next(A))
 void *ofact_put(struct buf *, enum ofact_kind, size_t size); /* Zeroed; pointer valid until the next append. */
 const struct ofact *ofact_nested(const struct ofact *, size_t *size); /* Of CLONE, WRITE_ACTIONS, CT. */
+bool ofact_has_nested(const struct ofact *);
+/* Where an action of an action set is carried out, 1 first; 0: it is not for action sets. OpenFlow section "Action Set". */
+unsigned ofact_set_position(const struct ofact *);
 
 /* Decoding of 'len' wire bytes. '*list' gets the records appended; on error nothing. */
 enum of_error ofact_decode_actions(struct slice wire, enum of_version, struct buf *list);

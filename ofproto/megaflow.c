@@ -9,7 +9,7 @@
 
 struct megaflows {
     struct cds_lfht *table;
-    size_t n; /* Atomic. */
+    size_t n, max, average; /* Atomic. */
 };
 
 struct megaflows *
@@ -25,6 +25,24 @@ size_t
 megaflows_n(const struct megaflows *mfs)
 {
     return __atomic_load_n(&mfs->n, __ATOMIC_RELAXED);
+}
+
+size_t
+megaflows_max(const struct megaflows *mfs)
+{
+    return __atomic_load_n(&mfs->max, __ATOMIC_RELAXED);
+}
+
+size_t
+megaflows_average(const struct megaflows *mfs)
+{
+    return __atomic_load_n(&mfs->average, __ATOMIC_RELAXED);
+}
+
+void
+megaflows_note_cycle(struct megaflows *mfs)
+{
+    __atomic_store_n(&mfs->average, (megaflows_average(mfs) + megaflows_n(mfs)) / 2, __ATOMIC_RELAXED);
 }
 
 /* References what an effect points to. false: it is not one that a megaflow keeps, or its rule is going. */
@@ -44,10 +62,8 @@ effect_keep(const struct effect *e)
         bridge_ref(e->learn.bridge);
         port_ref(e->learn.port);
         return true;
-    case EFFECT_TABLE:
-        bridge_ref(e->table.bridge);
+    case EFFECT_FREEZE:
         return true;
-    case EFFECT_PACKET_IN:
     case EFFECT_FLOW_MOD:
         return false;
     }
@@ -72,10 +88,7 @@ effect_drop(const struct effect *e)
         bridge_unref(e->learn.bridge);
         port_unref(e->learn.port);
         break;
-    case EFFECT_TABLE:
-        bridge_unref(e->table.bridge);
-        break;
-    case EFFECT_PACKET_IN:
+    case EFFECT_FREEZE:
     case EFFECT_FLOW_MOD:
         break;
     }
@@ -188,7 +201,11 @@ megaflows_add(struct megaflows *mfs, struct megaflow *mf)
     if (cds_lfht_add_unique(mfs->table, ufid_hash(mf->ufid), ufid_matches, &mf->ufid, &mf->node) != &mf->node) {
         return false;
     }
-    __atomic_fetch_add(&mfs->n, 1, __ATOMIC_RELAXED);
+    size_t n = __atomic_add_fetch(&mfs->n, 1, __ATOMIC_RELAXED);
+
+    if (n > __atomic_load_n(&mfs->max, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&mfs->max, n, __ATOMIC_RELAXED); /* Two racing maxima differ by one: either will do. */
+    }
     return true;
 }
 

@@ -35,6 +35,9 @@ struct megaflow {
 struct megaflows *megaflows_create(void);
 void megaflows_destroy(struct megaflows *);
 size_t megaflows_n(const struct megaflows *);
+size_t megaflows_max(const struct megaflows *);     /* Since the start. */
+size_t megaflows_average(const struct megaflows *); /* Moving, over cycles. */
+void megaflows_note_cycle(struct megaflows *);      /* Revalidator: moves the average. */
 
 /* A megaflow out of a translation; key and mask with the datapath's in_port. Not in the table yet. RCU read section (rules are referenced). */
 struct megaflow *megaflow_create(const struct flow_key *key, const struct flow_key *mask, const struct translate_out *, uint64_t generation);

@@ -373,6 +373,7 @@ port_del(struct port *p, bool delete_device)
     publish_without(br, p);
     announce(p, OFPPR_DELETE);
     disconnect_patch(p);
+    __atomic_store_n(&p->removed, true, __ATOMIC_RELEASE);
     l2_forget_port(br->l2, p);
     if (p->dp_port != DP_PORT_NONE) {
         datapath_remove_port(br->datapath, p);
@@ -382,7 +383,6 @@ port_del(struct port *p, bool delete_device)
         }
     }
     bridge_changed(br);
-    __atomic_store_n(&p->removed, true, __ATOMIC_RELEASE);
     port_unref(p);
 }
 

@@ -23,33 +23,24 @@ struct translate_in {
     const void *ofacts;
     size_t ofacts_len;
     uint8_t first_table;
+    bool generate;                      /* No packet in hand, but tell and do as if there was one (ofproto/trace --generate). */
     struct trace_sink *trace;
 };
 
-/* Whom to credit with the packets of a megaflow, and what to do once for the packet in hand. */
-enum effect_kind { EFFECT_RULE, EFFECT_PORT_RX, EFFECT_PORT_TX, EFFECT_L2_LEARN, EFFECT_PACKET_IN, EFFECT_FLOW_MOD, EFFECT_FIN_TIMEOUT, EFFECT_TABLE };
+/* Whom to credit with the packets of a megaflow, and what to do once for the packet in hand. Packets for controllers are not here: they are userspace
+ * actions (UPCALL_CONTROLLER), whose cookie names the state of the packet in ofproto/freeze.h. */
+enum effect_kind { EFFECT_RULE, EFFECT_PORT_RX, EFFECT_PORT_TX, EFFECT_L2_LEARN, EFFECT_FLOW_MOD, EFFECT_FIN_TIMEOUT, EFFECT_FREEZE };
 struct effect {
     enum effect_kind kind;
     union {
         struct rule *rule;                                          /* RULE: not referenced. */
         struct port *port;                                          /* PORT_*. */
         struct { struct bridge *bridge; struct eth_addr mac; uint16_t vlan; struct port *port; bool garp; } learn;
-        struct { struct bridge *bridge; size_t offset; } packet_in; /* offset of a struct translate_packet_in in 'storage'. */
-        struct { struct bridge *bridge; size_t offset; } flow_mod;  /* offset of a struct flow_mod in 'storage'. */
+        struct { struct bridge *bridge; struct flow_mod *fm; } flow_mod; /* Owned by struct translate_out. */
+        uint32_t freeze;                                            /* Its number. */
         struct { struct rule *rule; uint16_t idle, hard; } fin;
-        struct { struct bridge *bridge; uint8_t id; bool matched; } table; /* TABLE: one lookup. */
     };
 };
-struct translate_packet_in {            /* EFFECT_PACKET_IN: of the packet as it was at that action. */
-    struct flow_key key;
-    struct packet *packet;              /* Owned by struct translate_out. */
-    uint8_t reason, table_id;
-    uint16_t controller_id, max_len;
-    uint64_t cookie;
-    uint32_t userdata_len;
-    uint8_t userdata[];
-};
-
 /* What the result depends on, for invalidation: kinds of things and which. */
 enum dep_kind { DEP_TABLE, DEP_L2, DEP_PORT, DEP_BRIDGE, DEP_GROUP };
 struct dep {
@@ -58,10 +49,16 @@ struct dep {
     uint64_t what;                      /* Table id; hash of MAC and VLAN; OpenFlow port; 0; group. */
 };
 
-enum translate_error { TRANSLATE_OK, TRANSLATE_TOO_DEEP, TRANSLATE_TOO_MANY_RESUBMITS, TRANSLATE_STACK_TOO_DEEP, TRANSLATE_NO_RECIRC, TRANSLATE_BRIDGE_NOT_FOUND, TRANSLATE_INVALID_TUNNEL, TRANSLATE_TOO_MANY_ACTIONS };
+enum translate_error {
+    TRANSLATE_OK, TRANSLATE_TOO_DEEP, TRANSLATE_TOO_MANY_RESUBMITS, TRANSLATE_STACK_TOO_DEEP, TRANSLATE_NO_RECIRC, TRANSLATE_BRIDGE_NOT_FOUND,
+    TRANSLATE_INVALID_TUNNEL, TRANSLATE_TOO_MANY_ACTIONS,
+    TRANSLATE_TOO_MANY_LABELS, TRANSLATE_N_ERRORS
+};
 
 struct translate_out {
-    struct flow_key mask;               /* Bits of the key that were looked at, datapath's needs included. */
+    /* Bits of the key that were looked at. That a packet has tags or not goes without saying: a datapath tells them apart by their Ethertype
+     * (translate_add_layout()). Metadata of OpenFlow is not in it: it is the same for all packets that come in. */
+    struct flow_key mask;
     struct buf actions;                 /* struct action records with datapath port numbers. */
     uint32_t slow;                      /* enum slow_reason bits: then 'actions' is for execution in the daemon only. */
     bool cacheable;                     /* false: execute this packet, install nothing. */
@@ -70,7 +67,6 @@ struct translate_out {
     size_t n_effects, effects_allocated;
     struct dep *deps;
     size_t n_deps, deps_allocated;
-    struct buf storage;
     struct flow_key final_key;          /* ofproto/trace's "Final flow". */
 };
 
@@ -79,13 +75,20 @@ void translate_out_clear(struct translate_out *);   /* Keeps memory for the next
 void translate_out_destroy(struct translate_out *);
 enum translate_error translate(const struct translate_in *, struct translate_out *);
 const char *translate_error_text(enum translate_error);
+/* Adds to 'mask' whether the packet of 'key' has tags: for those who compare keys bit by bit. */
+void translate_add_layout(const struct flow_key *key, struct flow_key *mask);
 
-/* Applies what 'out' says happened, for 'packets' packets of 'bytes' bytes: credits; and with 'once' what is done for a packet in hand (learning, packet-in,
- * learned flows; these two go to the main thread). Same RCU read section as translate(). */
-void translate_apply(const struct translate_out *, uint64_t packets, uint64_t bytes, int64_t used_ms, bool once);
-
-/* The same for effects that were kept with a megaflow: only credits and what keeps learned state alive. A megaflow holds references to the rules, ports and
- * bridges of its effects; what concerns a port or bridge that is gone meanwhile (port->removed, bridge->removed) is left out. */
+/* Applies what 'out' says happened, for 'packets' packets of 'bytes' bytes: credits, MAC addresses seen. Same RCU read section as translate(), any thread.
+ * What only the main thread may do for a packet in hand (learned flows) is left: translate_apply_main(). */
+void translate_apply(const struct translate_out *, uint64_t packets, uint64_t bytes, int64_t used_ms);
+/* The same for effects that were kept with a megaflow. A megaflow holds references to the rules, ports and bridges of its effects; what concerns a port or
+ * bridge that is gone meanwhile (port->removed, bridge->removed) is left out. */
 void effects_apply(const struct effect *, size_t n, uint64_t packets, uint64_t bytes, int64_t used_ms);
+void translate_apply_main(const struct translate_out *); /* Main thread. */
+bool translate_needs_main(const struct translate_out *); /* Is there anything of that kind? */
+
+/* The proof of a mask: translates '*in' again with 'rounds' variants of its key that differ in unmasked bits only, and aborts with both results when one
+ * is not translated as 'out' says. Done after each translation with --enable-debug-masks. Pure: effects are looked at, not applied. */
+void translate_prove_mask(const struct translate_in *, const struct translate_out *, unsigned rounds);
 
 #endif

@@ -2,4 +2,3 @@
 include tests/unit/automake.mk
 include tests/fuzz/automake.mk
 include tests/system/automake.mk
-include tests/eswitch/automake.mk

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ovs-appctl commands of ofproto. Texts that scripts parse are those of the installed daemon.
+#ifndef OFPROTO_COMMANDS_H
+#define OFPROTO_COMMANDS_H 1
+
+#include "ofproto/ofproto.h"
+
+void commands_register(struct ofproto *);          /* All of them. */
+void commands_register_bridge(struct ofproto *);   /* ofproto/list, bridge/..., qos/... */
+void commands_register_datapath(struct ofproto *); /* dpif/..., dpctl/..., upcall/..., revalidator/... */
+
+#endif

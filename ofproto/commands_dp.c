@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands about datapaths and their megaflows.
+#include <config.h>
+#include <stdlib.h>
+
+#include "lib/base/appctl.h"
+#include "ofproto/commands.h"
+#include "ofproto/megaflow.h"
+#include "ofproto/private.h"
+#include "ofproto/revalidate.h"
+#include "ofproto/upcall.h"
+
+/* The datapath named by the last argument that is no option, or the only one. NULL: answered with an error. */
+static struct datapath *
+datapath_of_args(struct ofproto *o, struct appctl_request *request, const char *name)
+{
+    struct datapath *d = NULL;
+
+    if (name) {
+        d = datapath_by_name(o, name);
+    } else if (!cds_list_empty(&o->datapaths) && o->datapaths.next == o->datapaths.prev) {
+        d = cds_list_first_entry(&o->datapaths, struct datapath, node);
+    }
+    if (!d) {
+        struct buf text = BUF_EMPTY;
+
+        if (name) {
+            buf_putf(&text, "%s: no such datapath", name);
+        } else {
+            buf_puts(&text, cds_list_empty(&o->datapaths) ? "no datapaths exist" : "multiple datapaths, specify one");
+        }
+        appctl_error(request, buf_text(&text));
+        buf_free(&text);
+    }
+    return d;
+}
+
+static void
+reply_and_free(struct appctl_request *request, struct buf *text)
+{
+    appctl_reply(request, buf_text(text));
+    buf_free(text);
+}
+
+static const char *
+type_of_port(const struct port *p)
+{
+    return *p->type ? p->type : "system";
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+    return strcmp((*(struct port *const *) a)->name, (*(struct port *const *) b)->name);
+}
+
+static void
+show_bridge_port(const struct port *p, struct buf *text)
+{
+    buf_putf(text, "    %s %u/", p->name, p->ofp & 0xffff);
+    if (p->dp_port == DP_PORT_NONE) {
+        buf_puts(text, "none");
+    } else {
+        buf_putf(text, "%u", p->dp_port);
+    }
+    buf_putf(text, ": (%s", type_of_port(p));
+    for (char **o = p->options; *o; o += 2) {
+        buf_putf(text, "%s %s=%s", o == p->options ? ":" : ",", o[0], o[1]);
+    }
+    buf_puts(text, ")\n");
+}
+
+static void
+show_bridge(const struct bridge *br, struct buf *text)
+{
+    const struct bridge_ports *ports = br->ports;
+
+    buf_putf(text, "  %s:\n", br->name);
+    /* By name, as the installed daemon. */
+    struct port **sorted = xmemdup(ports->ports, (ports->n ? ports->n : 1) * sizeof *sorted);
+
+    qsort(sorted, ports->n, sizeof *sorted, compare_names);
+    for (size_t i = 0; i < ports->n; i++) {
+        show_bridge_port(sorted[i], text);
+    }
+    free(sorted);
+}
+
+static void
+cmd_dpif_show(struct appctl_request *request, int argc, const char *argv[], void *o_)
+{
+    struct ofproto *o = o_;
+    struct buf text = BUF_EMPTY;
+    struct datapath *d;
+    struct bridge *br;
+
+    cds_list_for_each_entry (d, &o->datapaths, node) {
+        uint64_t hit = 0, missed = 0, lost = 0, flows = 0, mask_hits = 0;
+        uint32_t masks = 0;
+
+        d->dp->ops->lookup_stats(d->dp, &hit, &missed, &lost, &flows, &mask_hits, &masks);
+        buf_putf(&text, "%s@%s: hit:%llu missed:%llu\n", d->dp->ops->type, d->dp->name, (unsigned long long) hit, (unsigned long long) missed);
+        cds_list_for_each_entry (br, &o->bridges, node) {
+            if (br->datapath == d) {
+                show_bridge(br, &text);
+            }
+        }
+    }
+    reply_and_free(request, &text);
+}
+
+static void
+cmd_dump_dps(struct appctl_request *request, int argc, const char *argv[], void *o_)
+{
+    struct ofproto *o = o_;
+    struct buf text = BUF_EMPTY;
+    struct datapath *d;
+
+    cds_list_for_each_entry (d, &o->datapaths, node) {
+        buf_putf(&text, "%s@%s\n", d->dp->ops->type, d->dp->name);
+    }
+    reply_and_free(request, &text);
+}
+
+static void
+show_port(const struct dp_port *port, void *text)
+{
+    buf_putf(text, "  port %u: %s", port->number, port->name);
+    if (strcmp(port->type, "system")) {
+        buf_putf(text, " (%s)", port->type);
+    }
+    buf_putc(text, '\n');
+}
+
+static void
+show_datapath(struct datapath *d, struct buf *text)
+{
+    uint64_t hit = 0, missed = 0, lost = 0, flows = 0, mask_hits = 0;
+    uint32_t masks = 0;
+
+    d->dp->ops->lookup_stats(d->dp, &hit, &missed, &lost, &flows, &mask_hits, &masks);
+    buf_putf(text, "%s@%s:\n", d->dp->ops->type, d->dp->name);
+    buf_putf(text, "  lookups: hit:%llu missed:%llu lost:%llu\n", (unsigned long long) hit, (unsigned long long) missed, (unsigned long long) lost);
+    buf_putf(text, "  flows: %llu\n", (unsigned long long) flows);
+    buf_putf(text, "  masks: hit:%llu total:%u hit/pkt:%.2f\n", (unsigned long long) mask_hits, masks,
+             hit + missed ? (double) mask_hits / (double) (hit + missed) : 0.0);
+    d->dp->ops->port_dump(d->dp, show_port, text);
+}
+
+static void
+cmd_dpctl_show(struct appctl_request *request, int argc, const char *argv[], void *o_)
+{
+    struct ofproto *o = o_;
+    const char *name = argc > 1 && argv[argc - 1][0] != '-' ? argv[argc - 1] : NULL;
+    struct buf text = BUF_EMPTY;
+    struct datapath *d;
+
+    if (name) {
+        d = datapath_of_args(o, request, name);
+        if (!d) {
+            return;
+        }
+        show_datapath(d, &text);
+    } else {
+        cds_list_for_each_entry (d, &o->datapaths, node) {
+            show_datapath(d, &text);
+        }
+    }
+    reply_and_free(request, &text);
+}
+
+/* type=... of dpctl/dump-flows, ovs-dpctl(8): which tiers are shown. */
+static const struct {
+    const char *name;
+    unsigned tiers; /* Bits by enum place_tier. */
+} dump_types[] = {
+    {"all", ~0u},
+    {"ovs", 1u << PLACE_DP},
+    {"tc", 1u << PLACE_TC | 1u << PLACE_HW},
+    {"offloaded", 1u << PLACE_HW},
+    {"non-offloaded", 1u << PLACE_DP | 1u << PLACE_TC},
+    {"partially-offloaded", 0},
+    {"dpdk", 0},
+};
+
+struct dump {
+    struct buf text;
+    struct datapath *d;
+    struct dp_port_names names;
+    unsigned tiers;
+    bool verbose, use_names;
+};
+
+/* The letters by which ovs-dpctl(8) shows TCP flags; a dot is ACK. */
+static void
+format_tcp_flags(uint16_t flags, struct buf *text)
+{
+    static const char letters[] = "FSRP.UECN";
+
+    for (size_t i = 0; i < sizeof letters - 1; i++) {
+        if (flags & 1u << i) {
+            buf_putc(text, letters[i]);
+        }
+    }
+}
+
+static void
+format_stats(const struct dp_stats *s, struct buf *text)
+{
+    buf_putf(text, ", packets:%llu, bytes:%llu, used:", (unsigned long long) s->packets, (unsigned long long) s->bytes);
+    if (s->used_ms) {
+        buf_putf(text, "%.3fs", (double) (now_ms() - s->used_ms) / 1000.0);
+    } else {
+        buf_puts(text, "never");
+    }
+    if (s->tcp_flags) {
+        buf_puts(text, ", flags:");
+        format_tcp_flags(s->tcp_flags, text);
+    }
+}
+
+static bool
+dump_one(const struct dp_flow_dumped *f, const struct place_state *state, void *dump_)
+{
+    struct dump *dump = dump_;
+    const struct dp_port_names *names = dump->use_names ? &dump->names : NULL;
+
+    if (!(dump->tiers & 1u << state->tier)) {
+        return true;
+    }
+    if (dump->verbose && f->has_ufid) {
+        buf_putf(&dump->text, DP_UFID_FMT ", ", DP_UFID_ARGS(f->ufid));
+    }
+    dp_match_format(f->key, f->mask, names, dump->verbose, &dump->text);
+    format_stats(&f->stats, &dump->text);
+    if (state->tier == PLACE_HW) {
+        buf_puts(&dump->text, ", offloaded:yes");
+    }
+    if (dump->verbose) {
+        buf_putf(&dump->text, ", dp:%s", state->tier >= PLACE_TC ? "tc" : "ovs");
+    }
+    buf_puts(&dump->text, ", actions:");
+    action_format(f->actions, f->actions_len, names, &dump->text);
+    buf_putc(&dump->text, '\n');
+    return true;
+}
+
+/* 0, or the text of an error that the caller frees. */
+static char *
+parse_dump_type(const char *text, unsigned *tiers)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(dump_types); i++) {
+        if (!strcmp(text, dump_types[i].name)) {
+            *tiers |= dump_types[i].tiers;
+            return NULL;
+        }
+    }
+    return xasprintf("Failed to parse type (%s)", text);
+}
+
+static void
+cmd_dump_flows(struct appctl_request *request, int argc, const char *argv[], void *o_)
+{
+    struct dump dump = {.use_names = false};
+    const char *name = NULL;
+    char *error = NULL;
+
+    for (int i = 1; i < argc && !error; i++) {
+        if (!strcmp(argv[i], "-m") || !strcmp(argv[i], "--more")) {
+            dump.verbose = dump.use_names = true;
+        } else if (!strcmp(argv[i], "--names") || !strcmp(argv[i], "--no-names")) {
+            dump.use_names = !strcmp(argv[i], "--names");
+        } else if (!strncmp(argv[i], "type=", 5)) {
+            error = parse_dump_type(argv[i] + 5, &dump.tiers);
+        } else if (!strncmp(argv[i], "filter=", 7)) {
+            error = xstrdup("filter= is not supported by this switch");
+        } else {
+            name = argv[i];
+        }
+    }
+    if (error) {
+        appctl_error(request, error);
+        free(error);
+        return;
+    }
+    dump.d = datapath_of_args(o_, request, name);
+    if (dump.d) {
+        dump.tiers = dump.tiers ? dump.tiers : ~0u;
+        dump.names = datapath_port_names(dump.d);
+        place_flow_dump(dump.d->place, false, dump_one, &dump);
+        reply_and_free(request, &dump.text);
+    }
+}
+
+static void
+reply_done(void *request)
+{
+    appctl_reply(request, NULL);
+}
+
+/* Done when a cycle of the revalidators has ended: they own what there is to delete, and credit it. */
+static void
+purge_and_reply(struct datapath *d, struct appctl_request *request)
+{
+    revalidators_purge(d->revalidators);
+    revalidators_after_cycle(d->revalidators, reply_done, request);
+}
+
+static void
+cmd_del_flows(struct appctl_request *request, int argc, const char *argv[], void *o_)
+{
+    struct datapath *d = datapath_of_args(o_, request, argc > 1 ? argv[argc - 1] : NULL);
+
+    if (d) {
+        purge_and_reply(d, request);
+    }
+}
+
+static void
+cmd_flush_conntrack(struct appctl_request *request, int argc, const char *argv[], void *o_)
+{
+    const char *name = argc > 1 && strncmp(argv[1], "zone=", 5) ? argv[1] : NULL;
+    const char *zone_text = argc > 1 && !strncmp(argv[argc - 1], "zone=", 5) ? argv[argc - 1] + 5 : NULL;
+    struct datapath *d = datapath_of_args(o_, request, name);
+    uint64_t zone = 0;
+    uint16_t zone16;
+    int error;
+
+    if (!d) {
+        return;
+    }
+    if (zone_text && parse_u64(zone_text, UINT16_MAX, &zone)) {
+        appctl_error(request, "failed to parse zone");
+        return;
+    }
+    zone16 = (uint16_t) zone;
+    error = d->dp->ops->ct_flush(d->dp, zone_text ? &zone16 : NULL);
+    if (error) {
+        struct buf text = BUF_EMPTY;
+
+        buf_putf(&text, "failed to flush conntrack (%s)", errno_text(error));
+        appctl_error(request, buf_text(&text));
+        buf_free(&text);
+    } else {
+        appctl_reply(request, NULL);
+    }
+}
+
+static void
+cmd_upcall_show(struct appctl_request *request, int argc, const char *argv[], void *o_)
+{
+    struct ofproto *o = o_;
+    struct buf text = BUF_EMPTY;
+    struct datapath *d;
+
+    cds_list_for_each_entry (d, &o->datapaths, node) {
+        size_t n = megaflows_n(d->megaflows);
+
+        buf_putf(&text, "%s@%s:\n", d->dp->ops->type, d->dp->name);
+        buf_putf(&text, "  flows         : (current %zu) (avg %zu) (max %zu) (limit %u)\n", n, megaflows_average(d->megaflows),
+                 megaflows_max(d->megaflows), revalidators_flow_limit(d->revalidators));
+        buf_putf(&text, "  dump duration : %lldms\n", (long long) revalidators_dump_ms(d->revalidators));
+        buf_putf(&text, "  ufid enabled : %s\n\n", d->dp->ops->features(d->dp)->ufid ? "true" : "false");
+        for (unsigned i = 0; i < revalidators_n(d->revalidators); i++) {
+            buf_putf(&text, "  %u: (keys %zu)\n", upcalls_n_handlers(d->upcalls) + i + 1, n / revalidators_n(d->revalidators));
+        }
+    }
+    reply_and_free(request, &text);
+}
+
+struct revalidator_wait {
+    struct appctl_request *request;
+    size_t n_datapaths;
+};
+
+static void
+one_datapath_done(void *wait)
+{
+    struct revalidator_wait *w = wait;
+
+    if (!--w->n_datapaths) {
+        appctl_reply(w->request, NULL);
+        free(w);
+    }
+}
+
+/* Answers when every datapath has had a whole cycle. */
+static void
+wait_for_all(struct ofproto *o, struct appctl_request *request, bool purge)
+{
+    struct revalidator_wait *w = xzalloc(sizeof *w);
+    struct datapath *d;
+
+    w->request = request;
+    w->n_datapaths = 1;
+    cds_list_for_each_entry (d, &o->datapaths, node) {
+        w->n_datapaths++;
+        if (purge) {
+            revalidators_purge(d->revalidators);
+        }
+        revalidators_after_cycle(d->revalidators, one_datapath_done, w);
+    }
+    one_datapath_done(w);
+}
+
+static void
+cmd_revalidator_wait(struct appctl_request *request, int argc, const char *argv[], void *o)
+{
+    wait_for_all(o, request, false);
+}
+
+static void
+cmd_revalidator_purge(struct appctl_request *request, int argc, const char *argv[], void *o)
+{
+    wait_for_all(o, request, true);
+}
+
+void
+commands_register_datapath(struct ofproto *o)
+{
+    appctl_register("dpif/dump-dps", "", 0, 0, cmd_dump_dps, o);
+    appctl_register("dpif/show", "", 0, 0, cmd_dpif_show, o);
+    appctl_register("dpctl/dump-dps", "", 0, 0, cmd_dump_dps, o);
+    appctl_register("dpctl/show", "[-s] [dp...]", 0, INT32_MAX, cmd_dpctl_show, o);
+    appctl_register("dpctl/dump-flows", "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, cmd_dump_flows, o);
+    appctl_register("dpctl/del-flows", "[dp]", 0, 2, cmd_del_flows, o);
+    appctl_register("dpctl/flush-conntrack", "[dp] [zone=N]", 0, 2, cmd_flush_conntrack, o);
+    appctl_register("upcall/show", "", 0, 0, cmd_upcall_show, o);
+    appctl_register("revalidator/wait", "", 0, 0, cmd_revalidator_wait, o);
+    appctl_register("revalidator/purge", "", 0, 0, cmd_revalidator_purge, o);
+}

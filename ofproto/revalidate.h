@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Revalidators: threads that own the life of megaflows. A cycle reads the counters of all flows in the datapath, credits them, then decides for each megaflow: keep, change,
+// remove. Cycles run when something changed (soon, coalesced) and at least every other_config:max-revalidator milliseconds.
+#ifndef OFPROTO_REVALIDATE_H
+#define OFPROTO_REVALIDATE_H 1
+
+#include "ofproto/ofproto.h"
+
+struct datapath;
+struct revalidators;
+
+struct revalidators *revalidators_create(struct datapath *); /* Starts the leader. */
+void revalidators_destroy(struct revalidators *);            /* Stops the threads; what was counted is credited. */
+void revalidators_configure(struct revalidators *, const struct ofproto_config *);
+void revalidators_wake(struct revalidators *);               /* Any thread; 'rv' may be NULL. */
+/* Calls done(arg) in the main thread after a cycle that began after this call. */
+void revalidators_after_cycle(struct revalidators *, void (*done)(void *arg), void *arg);
+/* The next cycle removes every megaflow. */
+void revalidators_purge(struct revalidators *);
+unsigned revalidators_n(const struct revalidators *);
+uint32_t revalidators_flow_limit(const struct revalidators *);
+int64_t revalidators_dump_ms(const struct revalidators *);   /* How long the last cycle took. */
+
+#endif

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way of a packet nobody knew: received in a batch, translated, its effects applied, its flow put into the table and the datapath, the packet executed. Each step
+// is done for the whole batch before the next, so that netlink is crossed few times. RCU: a batch is one read section.
+#include <config.h>
+#include "ofproto/upcall.h"
+
+#include <stdlib.h>
+
+#include "lib/base/counter.h"
+#include "lib/base/log.h"
+#include "ofproto/megaflow.h"
+#include "ofproto/packet_in.h"
+#include "ofproto/private.h"
+
+COUNTER(upcall_miss, "A packet came up that no megaflow matched.");
+COUNTER(upcall_slow, "A packet came up whose megaflow only the daemon can execute.");
+COUNTER(upcall_controller, "A packet came up for a controller.");
+COUNTER(upcall_unknown_port, "A packet came up from a datapath port that no bridge has.");
+COUNTER(upcall_flow_limit, "A megaflow was not installed: flow-limit is reached.");
+COUNTER(upcall_flow_duplicate, "Another handler had installed the same megaflow.");
+COUNTER(upcall_install_failed, "A datapath refused a megaflow.");
+COUNTER(upcall_execute_failed, "A datapath refused to execute a packet's actions.");
+COUNTER(upcall_reason_unknown, "A packet came up for a reason that we did not ask for.");
+
+#define BATCH 64
+
+struct handler {
+    struct upcalls *upcalls;
+    unsigned index;
+    pthread_t thread;
+    struct dp_upcall upcalls_in[BATCH];
+    struct translate_out out[BATCH];
+    struct megaflow *flows[BATCH];   /* Put into the table by this batch, to be installed; NULL: none. */
+    struct buf flow_actions[BATCH];
+};
+
+struct upcalls {
+    struct datapath *datapath;
+    unsigned n_handlers;
+    bool stop;                       /* Atomic. */
+    struct handler *handlers;
+};
+
+/* A translation whose effects include some for the main thread, on its way there. */
+struct main_effects {
+    struct translate_out out;
+};
+
+static void
+apply_in_main(void *effects)
+{
+    struct main_effects *e = effects;
+
+    translate_apply_main(&e->out);
+    translate_out_destroy(&e->out);
+    free(e);
+}
+
+/* Hands the translation over to the main thread; '*out' is fresh after it. */
+static void
+post_main_effects(struct datapath *d, struct translate_out *out)
+{
+    struct main_effects *e = xmalloc(sizeof *e);
+
+    e->out = *out;
+    translate_out_init(out);
+    loop_post(d->ofproto->loop, apply_in_main, e);
+}
+
+/* The key as translation wants it: with OpenFlow's port number. NULL: no bridge has the port. */
+static struct port *
+to_ofproto_key(struct datapath *d, const struct flow_key *dp_key, struct flow_key *key)
+{
+    struct port *p = datapath_port(d, dp_key->in_port);
+
+    *key = *dp_key;
+    if (p) {
+        key->in_port = p->ofp;
+    }
+    return p;
+}
+
+/* Makes the megaflow and claims its ufid; installing comes with the rest of the batch. */
+static struct megaflow *
+claim_flow(struct datapath *d, const struct flow_key *dp_key, const struct translate_out *out, uint64_t generation, struct bridge *br,
+           struct buf *actions)
+{
+    struct flow_key mask = out->mask;
+    struct megaflow *mf;
+
+    if (!out->cacheable || !__atomic_load_n(&d->forwarding, __ATOMIC_ACQUIRE)) {
+        return NULL;
+    }
+    if (megaflows_n(d->megaflows) >= d->ofproto->config.flow_limit) {
+        COUNTER_INC(upcall_flow_limit);
+        return NULL;
+    }
+    translate_add_layout(dp_key, &mask);
+    mf = megaflow_create(dp_key, &mask, out, generation);
+    buf_clear(actions);
+    megaflow_datapath_actions(out, br->id, actions);
+    mf->actions = xmemdup(actions->data, actions->len ? actions->len : 1);
+    mf->actions_len = actions->len;
+    if (!megaflows_add(d->megaflows, mf)) {
+        COUNTER_INC(upcall_flow_duplicate);
+        megaflow_free(mf);
+        return NULL;
+    }
+    return mf;
+}
+
+/* Translates one packet for forwarding: a miss, or one of the slow path, whose counters the datapath's flow keeps. */
+static void
+translate_upcall(struct handler *h, unsigned i, bool miss)
+{
+    struct datapath *d = h->upcalls->datapath;
+    struct dp_upcall *up = &h->upcalls_in[i];
+    uint64_t generation = __atomic_load_n(&d->generation, __ATOMIC_ACQUIRE);
+    struct translate_in in = {.packet = up->packet};
+
+    in.in_port = to_ofproto_key(d, &up->key, &in.key);
+    if (!in.in_port) {
+        COUNTER_INC(upcall_unknown_port);
+        return;
+    }
+    in.bridge = in.in_port->bridge;
+    translate(&in, &h->out[i]);
+    translate_apply(&h->out[i], miss ? 1 : 0, miss ? up->packet->len : 0, now_ms());
+    if (miss) {
+        h->flows[i] = claim_flow(d, &up->key, &h->out[i], generation, in.bridge, &h->flow_actions[i]);
+    }
+}
+
+static void
+handle_one(struct handler *h, unsigned i)
+{
+    struct dp_upcall *up = &h->upcalls_in[i];
+
+    translate_out_clear(&h->out[i]);
+    h->flows[i] = NULL;
+    if (!up->action) {
+        COUNTER_INC(upcall_miss);
+        translate_upcall(h, i, true);
+    } else if (up->cookie.reason == UPCALL_SLOW) {
+        COUNTER_INC(upcall_slow);
+        translate_upcall(h, i, false);
+    } else if (up->cookie.reason == UPCALL_CONTROLLER) {
+        COUNTER_INC(upcall_controller);
+        packet_in_from_upcall(h->upcalls->datapath, up);
+    } else {
+        COUNTER_INC(upcall_reason_unknown);
+    }
+}
+
+static void
+install_flows(struct handler *h, unsigned n)
+{
+    struct datapath *d = h->upcalls->datapath;
+    struct dp_flow_put puts[BATCH];
+    unsigned which[BATCH];
+    struct flow_key keys[BATCH], masks[BATCH];
+    size_t n_puts = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct megaflow *mf = h->flows[i];
+
+        if (mf) {
+            flow_sparse_expand(mf->key, &keys[n_puts]);
+            flow_sparse_expand(mf->mask, &masks[n_puts]);
+            puts[n_puts] = (struct dp_flow_put){.ufid = mf->ufid,
+                                                .key = &keys[n_puts],
+                                                .mask = &masks[n_puts],
+                                                .actions = mf->actions,
+                                                .actions_len = mf->actions_len};
+            which[n_puts++] = i;
+        }
+    }
+    if (n_puts) {
+        place_flow_put(d->place, puts, n_puts);
+    }
+    for (size_t j = 0; j < n_puts; j++) {
+        struct megaflow *mf = h->flows[which[j]];
+
+        if (puts[j].error) {
+            COUNTER_INC(upcall_install_failed);
+            megaflows_remove(d->megaflows, mf);
+        } else {
+            __atomic_store_n(&mf->installed, true, __ATOMIC_RELEASE);
+        }
+    }
+}
+
+static void
+execute_packets(struct handler *h, unsigned n)
+{
+    struct datapath *d = h->upcalls->datapath;
+    struct dp_execute executes[BATCH];
+    size_t n_executes = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (h->out[i].actions.len) {
+            executes[n_executes++] = (struct dp_execute){.packet = h->upcalls_in[i].packet,
+                                                         .key = &h->upcalls_in[i].key,
+                                                         .actions = h->out[i].actions.data,
+                                                         .actions_len = h->out[i].actions.len};
+        }
+    }
+    if (n_executes) {
+        d->dp->ops->execute(d->dp, executes, n_executes);
+    }
+    for (size_t j = 0; j < n_executes; j++) {
+        if (executes[j].error) {
+            COUNTER_INC(upcall_execute_failed);
+        }
+    }
+}
+
+static void
+handle_batch(struct handler *h, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        handle_one(h, i);
+    }
+    install_flows(h, n);
+    execute_packets(h, n);
+    for (unsigned i = 0; i < n; i++) {
+        if (translate_needs_main(&h->out[i])) {
+            post_main_effects(h->upcalls->datapath, &h->out[i]);
+        }
+        packet_free(h->upcalls_in[i].packet);
+    }
+}
+
+static void
+handler_main(void *handler)
+{
+    struct handler *h = handler;
+    struct dp *dp = h->upcalls->datapath->dp;
+
+    while (!__atomic_load_n(&h->upcalls->stop, __ATOMIC_ACQUIRE)) {
+        int n = dp->ops->recv(dp, h->index, h->upcalls_in, BATCH, -1);
+
+        if (n > 0) {
+            handle_batch(h, (unsigned) n);
+        }
+        rcu_quiescent();
+    }
+}
+
+struct upcalls *
+upcalls_create(struct datapath *d, unsigned n_handlers)
+{
+    struct upcalls *u = xzalloc(sizeof *u);
+
+    u->datapath = d;
+    u->n_handlers = n_handlers;
+    u->handlers = xcalloc(n_handlers, sizeof *u->handlers);
+    for (unsigned i = 0; i < n_handlers; i++) {
+        struct handler *h = &u->handlers[i];
+        char name[32];
+
+        h->upcalls = u;
+        h->index = i;
+        for (size_t j = 0; j < BATCH; j++) {
+            translate_out_init(&h->out[j]);
+        }
+        snprintf(name, sizeof name, "handler%u", i + 1);
+        h->thread = rcu_thread_create(name, handler_main, h);
+    }
+    return u;
+}
+
+void
+upcalls_destroy(struct upcalls *u)
+{
+    __atomic_store_n(&u->stop, true, __ATOMIC_RELEASE);
+    u->datapath->dp->ops->wake(u->datapath->dp);
+    urcu_qsbr_thread_offline(); /* A handler may wait for a grace period. */
+    for (unsigned i = 0; i < u->n_handlers; i++) {
+        pthread_join(u->handlers[i].thread, NULL);
+    }
+    urcu_qsbr_thread_online();
+    for (unsigned i = 0; i < u->n_handlers; i++) {
+        for (size_t j = 0; j < BATCH; j++) {
+            translate_out_destroy(&u->handlers[i].out[j]);
+            buf_free(&u->handlers[i].flow_actions[j]);
+        }
+    }
+    free(u->handlers);
+    free(u);
+}
+
+unsigned
+upcalls_n_handlers(const struct upcalls *u)
+{
+    return u->n_handlers;
+}
+
+/* Executes a translation of a packet that the main thread has in hand. */
+static void
+execute_in_main(struct bridge *br, struct packet *packet, const struct flow_key *key, struct port *in_port, struct translate_out *out)
+{
+    struct dp *dp = br->datapath->dp;
+    struct flow_key dp_key = *key;
+    struct dp_execute execute = {.packet = packet, .key = &dp_key, .actions = out->actions.data, .actions_len = out->actions.len};
+
+    dp_key.in_port = in_port && in_port->dp_port != DP_PORT_NONE ? in_port->dp_port : DP_PORT_NONE;
+    translate_apply(out, 1, packet->len, now_ms());
+    if (out->actions.len) {
+        dp->ops->execute(dp, &execute, 1);
+        if (execute.error) {
+            COUNTER_INC(upcall_execute_failed);
+        }
+    }
+    translate_apply_main(out);
+}
+
+enum of_error
+packet_out_execute(struct bridge *br, const struct packet_out *po)
+{
+    const struct ofact_limits limits = {.max_ports = OFPP_MAX, .table_id = 0, .n_tables = N_TABLES};
+    struct translate_in in = {.bridge = br, .key = po->meta.key, .ofacts = po->actions.data, .ofacts_len = po->actions.len};
+    struct translate_out out;
+    struct packet *packet;
+    struct match match;
+    enum of_error error;
+
+    if (po->data.len > PACKET_MAX_LEN) {
+        return OFERR_OFPBRC_BAD_PACKET;
+    }
+    packet = packet_new(po->data.data, po->data.len);
+    in.key.in_port = po->in_port;
+    in.packet = packet;
+    in.in_port = bridge_port(br, po->in_port);
+    packet_extract(packet, &in.key);
+    match.key = in.key;
+    memset(&match.mask, 0xff, sizeof match.mask);
+    error = ofact_check(po->actions.data, po->actions.len, &match, &limits);
+    if (!error) {
+        translate_out_init(&out);
+        translate(&in, &out);
+        execute_in_main(br, packet, &in.key, in.in_port, &out);
+        translate_out_destroy(&out);
+    }
+    packet_free(packet);
+    return error;
+}

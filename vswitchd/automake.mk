@@ -6,3 +6,4 @@ libsluice_a_SOURCES += \
 sbin_PROGRAMS += sluice-vswitchd
 sluice_vswitchd_SOURCES = vswitchd/main.c
 sluice_vswitchd_LDADD = libsluice.a $(LIBS_ALL)
+dist_man_MANS += vswitchd/sluice-vswitchd.8

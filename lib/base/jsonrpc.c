@@ -11,6 +11,8 @@ COUNTER(jsonrpc_paused, "Reading from a JSON-RPC peer stopped until it reads wha
 /* With more than this unsent, the peer is not heard: it could make us answer without end. */
 #define BACKLOG_HIGH (1024 * 1024)
 
+static struct log_limit garbage_limit = LOG_LIMIT(5, 5);
+
 struct jsonrpc {
     struct stream *stream;
     size_t max_msg;
@@ -155,9 +157,7 @@ got_json(json_t *json, void *rpc_)
     if (!*rpc->closed && !rpc->error) {
         rpc->error = jsonrpc_msg_from_json(json, &m, &why);
         if (rpc->error) {
-            static struct log_limit limit = LOG_LIMIT(5, 5);
-
-            log_warn_rl(LOG_jsonrpc, &limit, "%s: received bad JSON-RPC message: %s", stream_name(rpc->stream), why);
+            log_warn_rl(LOG_jsonrpc, &garbage_limit, "%s: received bad JSON-RPC message: %s", stream_name(rpc->stream), why);
         } else {
             log_dbg(LOG_jsonrpc, "%s: received %s", stream_name(rpc->stream), m.method ? m.method : "reply");
             handle_message(rpc, &m);
@@ -187,7 +187,11 @@ on_readable(struct stream *stream, void *rpc_)
         return;
     }
     rpc->closed = NULL;
-    rpc->error = rpc->error ? rpc->error : error;
+    if (error && !rpc->error) {
+        rpc->error = error;
+        log_warn_rl(LOG_jsonrpc, &garbage_limit, "%s: received %s", stream_name(stream),
+                    error == -EMSGSIZE ? "a JSON text of too many bytes" : "what is no JSON");
+    }
     if (rpc->error) {
         COUNTER_INC(jsonrpc_garbage);
         stream_pause(stream, true); /* Nothing more comes, even if the owner closes later. */

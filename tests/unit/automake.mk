@@ -1,6 +1,6 @@
 # Unit tests: each program is one cmocka file, named in its room's automake.mk by `unit_tests += tests/unit/test_ROOM`.
-# A build for fuzzing has libFuzzer's main() in LDADD, hence no unit tests.
-LDADD = $(TEST_LIBS) $(FUZZ_ENGINE)
+# 'fuzz_main' has a main() for fuzzers, which these programs have of their own; a build for fuzzing has libFuzzer's, hence no unit tests.
+LDADD = $(fuzz_main) $(TEST_LIBS) $(FUZZ_ENGINE)
 if HAVE_CMOCKA
 if !FUZZERS
 check_PROGRAMS += $(unit_tests)

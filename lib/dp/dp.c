@@ -12,18 +12,19 @@ const struct dp_ops *const dp_types[] = {
 };
 
 /* "dummy" is of no use to a host and hides from one that was not asked to know it. */
-static bool dummy_enabled;
+static bool dummy_enabled, dummy_for_all;
 
 void
-dp_enable_dummy(void)
+dp_enable_dummy(bool for_all)
 {
     dummy_enabled = true;
+    dummy_for_all = for_all;
 }
 
 int
 dp_select(const char *type, const struct dp_ops **ops, char **why)
 {
-    const char *wanted = *type ? type : "system";
+    const char *wanted = dummy_for_all ? "dummy" : *type ? type : "system";
 
     for (size_t i = 0; dp_types[i]; i++) {
         if (!strcmp(dp_types[i]->type, wanted) && (dummy_enabled || strcmp(wanted, "dummy"))) {

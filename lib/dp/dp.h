@@ -151,7 +151,8 @@ struct dp {
 extern const struct dp_ops *const dp_types[];
 /* What Bridge.datapath_type 'type' ("" is "system") means on this host: 0 and '*ops', or -errno and '*why' (caller frees). */
 int dp_select(const char *type, const struct dp_ops **ops, char **why);
-void dp_enable_dummy(void); /* --enable-dummy: dp_select() also knows "dummy", the userspace datapath of tests. */
+/* --enable-dummy: dp_select() also knows "dummy", the userspace datapath of tests; 'for_all' (=override): and answers it for every type. */
+void dp_enable_dummy(bool for_all);
 dp_ufid dp_ufid_of(const struct flow_key *key, const struct flow_key *mask);
 static inline bool
 dp_ufid_equal(dp_ufid a, dp_ufid b)

@@ -8,3 +8,8 @@ unit_tests += tests/unit/test_flow_field tests/unit/test_flow_match
 unit_tests += tests/unit/test_packet
 fuzzers += tests/fuzz/fuzz_packet
 unit_tests += tests/unit/test_classifier
+
+# Text of matches and datapath flows.
+libsluice_a_SOURCES += \
+	lib/flow/field_text.c lib/flow/match_parse.c lib/flow/match_text.c lib/flow/match_text.h lib/flow/text.c lib/flow/text.h
+unit_tests += tests/unit/test_flow_text

@@ -30,7 +30,7 @@ proto_is(const struct flow_key *k, struct flow_key *mask, uint8_t proto)
     return k->nw_proto == proto;
 }
 
-/* Transport headers are in the first fragment only. */
+/* Transport headers are in the first fragment only. ICMP fields of later ones may be named, and are zero: so ovs-ofctl(8) takes them. */
 static bool
 has_l4(const struct flow_key *k, struct flow_key *mask)
 {
@@ -49,7 +49,7 @@ is_transport(const struct flow_key *k, struct flow_key *mask, uint8_t proto)
 static bool
 is_icmp6(const struct flow_key *k, struct flow_key *mask)
 {
-    return eth_type_is(k, mask, 0x86dd, 0x86dd) && proto_is(k, mask, IPPROTO_ICMPV6) && has_l4(k, mask);
+    return eth_type_is(k, mask, 0x86dd, 0x86dd) && proto_is(k, mask, IPPROTO_ICMPV6);
 }
 
 static bool
@@ -111,7 +111,7 @@ field_prereqs_ok(const struct field *f, const struct flow_key *k, struct flow_ke
     case FP_SCTP:
         return is_transport(k, mask, IPPROTO_SCTP);
     case FP_ICMPV4:
-        return eth_type_is(k, mask, 0x0800, 0x0800) && proto_is(k, mask, IPPROTO_ICMP) && has_l4(k, mask);
+        return eth_type_is(k, mask, 0x0800, 0x0800) && proto_is(k, mask, IPPROTO_ICMP);
     case FP_ICMPV6:
         return is_icmp6(k, mask);
     case FP_ND:

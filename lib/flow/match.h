@@ -37,6 +37,10 @@ struct port_names {
     const void *aux;
 };
 
+/* A port as text: reserved ports by name (LOCAL, CONTROLLER ...), others by 'names' (quoted if need be) or number. */
+void ofp_port_format(uint32_t port, const struct port_names *names, struct buf *);
+bool ofp_port_parse(const char *, const struct port_names *names, uint32_t *port); /* In either case; 16-bit reserved numbers become 32-bit ones. */
+
 /* The text of ovs-ofctl(8) "Flow Syntax": "tcp,in_port=1,nw_src=10.0.0.0/8". With 'priority' 32768 not printed; -1 never. */
 void match_format(const struct match *, int priority, const struct port_names *, struct buf *);
 /* NULL, or an error text (the caller frees). Takes shorthands (tcp, ip, arp, ...), field names, value/mask, "priority=" if 'priority' is not NULL. */

@@ -2,3 +2,4 @@
 include tests/unit/automake.mk
 include tests/fuzz/automake.mk
 include tests/system/automake.mk
+include tests/eswitch/automake.mk

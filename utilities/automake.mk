@@ -13,3 +13,14 @@ EXTRA_DIST += \
 	utilities/quickstart.d/controller.py \
 	utilities/quickstart.d/show.py \
 	utilities/setup.d/functions
+
+# Packaging.
+EXTRA_DIST += \
+	debian/changelog \
+	debian/control \
+	debian/copyright \
+	debian/rules \
+	debian/sluice.postinst \
+	debian/sluice.prerm \
+	debian/source/format \
+	rhel/sluice.spec

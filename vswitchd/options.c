@@ -66,12 +66,9 @@ static void
 set_log_file(struct options *o, const char *argument)
 {
     char *name = xasprintf("%s.log", program_name());
-    char *path = argument ? xstrdup(argument) : dirs_file_in(dirs_log(), name);
 
-    if (log_open_file(path)) {
-        exit(EXIT_FAILURE); /* The log said why. */
-    }
-    free(path);
+    free(o->log_file);
+    o->log_file = argument ? xstrdup(argument) : dirs_file_in(dirs_log(), name);
     free(name);
 }
 
@@ -269,6 +266,12 @@ options_parse(struct options *o, int argc, char *argv[])
     if (argc - optind > 1) {
         fatal(EXIT_FAILURE, 0, "at most one non-option argument accepted; use --help for usage");
     }
+    if (o->daemon.detach) {
+        log_console_limit(LOG_LEVEL_WARN); /* In good health a daemon starts in silence. */
+    }
+    if (o->log_file && log_open_file(o->log_file)) {
+        exit(EXIT_FAILURE); /* The log said why. */
+    }
     o->database = argc > optind ? xstrdup(argv[optind]) : xasprintf("unix:%s/db.sock", dirs_run());
 }
 
@@ -282,6 +285,7 @@ options_free(struct options *o)
     }
     free((char *) o->daemon.pidfile);
     free((char *) o->daemon.user);
+    free(o->log_file);
     free(o->database);
     *o = (struct options){0};
 }

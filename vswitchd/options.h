@@ -12,6 +12,7 @@ enum options_dummy { DUMMY_OFF, DUMMY_ON, DUMMY_OVERRIDE_SYSTEM, DUMMY_OVERRIDE_
 struct options {
     char *database; /* Never NULL. */
     char *unixctl;  /* NULL: the default. */
+    char *log_file; /* NULL: none. */
     bool mlockall;
     bool no_self_confinement;
     bool disable_system, disable_system_route;

@@ -107,7 +107,7 @@ daemon_ready(void)
             log_warn(LOG_daemon_unix, "cannot change to /: %s", errno_text(errno));
         }
         stdio_to_null();
-        log_console_off();
+        log_console_limit(LOG_LEVEL_OFF);
     }
 }
 

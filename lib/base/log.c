@@ -154,7 +154,7 @@ log_fatal(enum log_module module, int error, const char *fmt, ...)
     if (error) {
         buf_putf(&text, " (%s)", errno_text(error));
     }
-    log_console_off(); /* The console gets it without a time. */
+    log_console_limit(LOG_LEVEL_OFF); /* The console gets it without a time. */
     log_write(module, LOG_LEVEL_EMER, "%s", buf_text(&text));
     fatal(EXIT_FAILURE, 0, "%s", buf_text(&text));
 }

@@ -53,7 +53,7 @@ int log_set(const char *spec, char **error); /* One argument of vlog/set or -v: 
 char *log_levels_text(void);                /* What vlog/list prints; the caller frees. */
 void log_set_syslog_method(const char *method); /* --syslog-method: libc, null, unix:file, udp:ip:port. */
 void log_set_syslog_target(const char *host_port); /* --syslog-target. */
-void log_console_off(void);                 /* After detaching: nothing more on stderr. */
+void log_console_limit(enum log_level max); /* Above what levels say: OFF after detaching, WARN while a detached start-up goes well. */
 void log_register_commands(void);           /* vlog/list, vlog/set, vlog/reopen, vlog/close, vlog/list-pattern, vlog/disable-rate-limit, ... */
 
 /* Name shown as (name) for other threads than the main one; at most 15 characters are kept. Also sets the kernel's thread name. */

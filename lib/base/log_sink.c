@@ -23,14 +23,14 @@ enum syslog_method { SYSLOG_LIBC, SYSLOG_NULL, SYSLOG_SOCKET };
 static struct {
     pthread_mutex_t lock;
     char *patterns[LOG_N_SINKS]; /* NULL: the default. */
-    bool console_off;
+    enum log_level console_max; /* Whatever the levels say, no more than this goes to standard error. */
     int file_fd; /* -1: none. */
     char *file_name;
     enum syslog_method method;
     int syslog_fd; /* Of SYSLOG_SOCKET; -1 while it cannot be reached. */
     int target_fd; /* --syslog-target; -1: none. */
     int facility;  /* RFC 5424's number, or FACILITY_UNSET. */
-} sinks = {.lock = PTHREAD_MUTEX_INITIALIZER, .file_fd = -1, .syslog_fd = -1, .target_fd = -1, .facility = FACILITY_UNSET};
+} sinks = {.lock = PTHREAD_MUTEX_INITIALIZER, .console_max = LOG_LEVEL_DBG, .file_fd = -1, .syslog_fd = -1, .target_fd = -1, .facility = FACILITY_UNSET};
 
 static const char *const default_patterns[LOG_N_SINKS] = {
 #define LOG_SINK(ID, NAME, PATTERN) PATTERN,
@@ -82,7 +82,7 @@ log_sink_active(enum log_sink sink)
 
     pthread_mutex_lock(&sinks.lock);
     if (sink == LOG_SINK_CONSOLE) {
-        active = !sinks.console_off;
+        active = sinks.console_max > LOG_LEVEL_OFF;
     } else if (sink == LOG_SINK_FILE) {
         active = sinks.file_fd >= 0;
     } else if (sink == LOG_SINK_SYSLOG) {
@@ -156,7 +156,7 @@ log_sink_write(enum log_sink sink, const struct log_record *r)
     if (sink == LOG_SINK_SYSLOG) {
         write_syslog(r);
     } else {
-        int fd = sink == LOG_SINK_FILE ? sinks.file_fd : sinks.console_off ? -1 : STDERR_FILENO;
+        int fd = sink == LOG_SINK_FILE ? sinks.file_fd : r->level <= sinks.console_max ? STDERR_FILENO : -1;
 
         if (fd >= 0) {
             struct buf line = BUF_EMPTY;
@@ -170,10 +170,10 @@ log_sink_write(enum log_sink sink, const struct log_record *r)
 }
 
 void
-log_console_off(void)
+log_console_limit(enum log_level max)
 {
     pthread_mutex_lock(&sinks.lock);
-    sinks.console_off = true;
+    sinks.console_max = max;
     pthread_mutex_unlock(&sinks.lock);
     log_update_enabled();
 }

@@ -146,36 +146,53 @@ fold_with_ports(const struct lookup *l, const struct cls_subtable *st)
     l->wild->tp_dst = dst | htons((uint16_t) proof);
 }
 
+/* Goes through the stages until one has no rule for the packet; 'stage' is that one, or the last. */
 static struct cls_rule *
-look_up_staged(struct lookup *l, const struct cls_subtable *st)
+walk_stages(const struct lookup *l, const struct cls_subtable *st, unsigned *stage)
 {
     const uint64_t *words = flow_key_cwords(l->key);
     uint64_t masked[FLOW_KEY_WORDS], map = st->map;
-    struct cls_rule *rule;
     uint32_t hash = 0;
     unsigned pos = 0;
 
-    for (unsigned stage = 0; stage < st->n_stages; stage++) {
-        if (prefixes_exclude(l, st, stage)) {
-            fold(l->wild, st, pos);
-            return NULL;
-        }
-        for (; pos < st->stage_end[stage]; pos++, map &= map - 1) {
+    for (*stage = 0;; ++*stage) {
+        for (; pos < st->stage_end[*stage]; pos++, map &= map - 1) {
             masked[pos] = words[__builtin_ctzll(map)] & st->words[pos];
             hash = cls_hash_word(masked[pos], hash);
         }
-        if (stage + 1 < st->n_stages && !cls_hash_set_has(&st->stages[stage], hash)) {
-            fold(l->wild, st, pos);
+        if (*stage + 1 == st->n_stages) {
+            return cls_table_find(&st->rules, hash, masked, st->n_words);
+        }
+        if (!cls_hash_set_has(&st->stages[*stage], hash)) {
             return NULL;
         }
     }
-    rule = cls_table_find(&st->rules, hash, masked, st->n_words);
+}
+
+/* The tries are asked only when there is no rule: they can but tell so by fewer bits. A trie that does so in a stage comes before that stage's own
+ * bits. */
+static struct cls_rule *
+look_up_staged(struct lookup *l, const struct cls_subtable *st)
+{
+    unsigned last;
+    struct cls_rule *rule = walk_stages(l, st, &last);
+
     if (rule) {
         fold(l->wild, st, st->n_words);
-    } else {
-        fold_with_ports(l, st);
+        return rule;
     }
-    return rule;
+    for (unsigned stage = 0; stage <= last; stage++) {
+        if (prefixes_exclude(l, st, stage)) {
+            fold(l->wild, st, stage ? st->stage_end[stage - 1] : 0);
+            return NULL;
+        }
+    }
+    if (last + 1 == st->n_stages) {
+        fold_with_ports(l, st);
+    } else {
+        fold(l->wild, st, st->stage_end[last]);
+    }
+    return NULL;
 }
 
 static struct cls_rule *

@@ -6,6 +6,7 @@
 #include "lib/flow/trie.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "lib/base/rcu.h"
 
@@ -20,6 +21,7 @@ struct node {
 #define FIRST_CHUNK 64
 #define N_CHUNKS 26
 #define RETIRE_BATCH 255
+#define HUGE_PAGE ((size_t) 2 << 20)
 
 struct retired {
     struct trie_pool *pool;
@@ -79,6 +81,22 @@ n_rules_of(uint32_t meta)
     return meta >> 6;
 }
 
+/* A walk is a chain of cache misses; large pages take the address translation out of it. The kernel may refuse them. */
+static struct node *
+chunk_new(size_t size)
+{
+    void *chunk;
+
+    if (size < HUGE_PAGE) {
+        return xmalloc(size);
+    }
+    if (posix_memalign(&chunk, HUGE_PAGE, size)) {
+        fatal(EXIT_FAILURE, ENOMEM, "cannot allocate %zu bytes", size);
+    }
+    madvise(chunk, size, MADV_HUGEPAGE);
+    return chunk;
+}
+
 static uint32_t
 node_new(struct trie_pool *pool, uint32_t prefix, unsigned n_bits, uint32_t n_rules)
 {
@@ -97,7 +115,7 @@ node_new(struct trie_pool *pool, uint32_t prefix, unsigned n_bits, uint32_t n_ru
         i = ++pool->n_used;
         k = chunk_of(i);
         if (!pool->chunks[k]) {
-            pool->chunks[k] = xmalloc(((size_t) FIRST_CHUNK << k) * sizeof(struct node));
+            pool->chunks[k] = chunk_new(((size_t) FIRST_CHUNK << k) * sizeof(struct node));
         }
     }
     n = node_at(pool, i);

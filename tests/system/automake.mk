@@ -11,4 +11,5 @@ EXTRA_DIST += \
 	tests/system/harness/wait.py \
 	tests/system/test_dp.py \
 	tests/system/test_forwarding.py \
+	tests/system/test_ovs_ctl.py \
 	tests/system/test_restart.py

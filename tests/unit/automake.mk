@@ -8,6 +8,6 @@ TESTS += $(unit_tests)
 endif
 endif
 
-# The house rules that a script can check.
-dist_check_SCRIPTS += tests/unit/check_includes tests/unit/check_sizes
-TESTS += tests/unit/check_includes tests/unit/check_sizes
+# The house rules that a script can check, and the daemon from outside.
+dist_check_SCRIPTS += tests/unit/check_includes tests/unit/check_sizes tests/unit/check_daemon
+TESTS += tests/unit/check_includes tests/unit/check_sizes tests/unit/check_daemon

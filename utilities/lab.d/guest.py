@@ -24,7 +24,7 @@ import threading
 import time
 import tty
 
-from kernel import FLAVOURS, LabError, cache_dir, say
+from kernel import FLAVOURS, LabError, cache_dir, modules, say
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Variables that mean something only where they were set.
@@ -128,6 +128,7 @@ class Guest:
         with open(os.path.join(self.folder, "shares"), "w") as shares:
             for number, path in enumerate(job.shares):
                 shares.write(f"share{number} {path}\n")
+        os.symlink(modules(job.kernel), os.path.join(self.folder, "modules"))
         lines = ["#!/bin/sh"]
         lines += [f"export {name}={shlex.quote(value)}" for name, value in job.environment.items()]
         if job.terminal:

@@ -40,6 +40,7 @@ struct fixture {
     struct buf at_server, at_client;
     int client_error, server_error;
     bool client_closed, server_closed, connected;
+    bool hang_up; /* The client goes as soon as it is connected. */
     size_t stop_at_client, stop_at_server; /* The loop stops when so many bytes are there. */
     struct loop_timer *deadline;
 };
@@ -65,6 +66,11 @@ client_connected(struct stream *s, void *f_)
     struct fixture *f = f_;
 
     f->connected = true;
+    if (f->hang_up) {
+        stream_flush(s);
+        stream_close(s);
+        f->client = NULL;
+    }
 }
 
 static void
@@ -125,6 +131,28 @@ accepted(struct stream *s, void *f_)
 
     f->server = s;
     stream_set_ops(s, &server_ops, f);
+}
+
+/* Leaves what it gets where it is. */
+static void
+server_full(struct stream *s, void *f_)
+{
+    struct fixture *f = f_;
+
+    if (stream_peek(s).len >= f->stop_at_server) {
+        loop_stop(f->loop, 0);
+    }
+}
+
+static void
+accepted_bounded(struct stream *s, void *f_)
+{
+    static const struct stream_ops ops = {NULL, server_full, NULL, server_closed};
+    struct fixture *f = f_;
+
+    f->server = s;
+    stream_set_ops(s, &ops, f);
+    stream_watermarks(s, 0, f->stop_at_server);
 }
 
 static void
@@ -383,6 +411,70 @@ test_tls(void **state)
     log_set("info", &error);
 }
 
+/* What is no TLS at all ends the connection, and so does a peer that hangs up in the handshake. */
+static void
+test_tls_garbage(void **state)
+{
+    static const char *const greetings[] = {"GET / HTTP/1.0\r\n\r\n", "\x16\x03\x01\xff\xff", ""};
+    X509 *ca;
+    EVP_PKEY *key = make_certificate("ca", NULL, NULL, &ca);
+    struct stream_tls none = {0};
+    char *error;
+
+    log_set("off", &error);
+    use_keys("ca", "ca-cert.pem", false);
+    for (size_t i = 0; i < ARRAY_SIZE(greetings); i++) {
+        struct fixture f;
+        char *name;
+
+        fixture_open(&f);
+        assert_int_equal(stream_listen(f.loop, "pssl:0:127.0.0.1", 0, accepted, &f, &f.listener, &error), 0);
+        name = xasprintf("tcp:127.0.0.1:%u", stream_listener_port(f.listener));
+        assert_int_equal(stream_connect(f.loop, name, 0, &client_ops, &f, &f.client, &error), 0);
+        stream_send(f.client, greetings[i], strlen(greetings[i]));
+        if (i) {
+            f.hang_up = true;
+        }
+        while (!f.server_closed) {
+            loop_run(f.loop);
+        }
+        assert_int_not_equal(f.server_error, 0);
+        assert_int_equal(f.at_server.len, 0);
+        free(name);
+        fixture_close(&f);
+    }
+    assert_int_equal(stream_tls_configure(&none, &error), 0);
+    X509_free(ca);
+    EVP_PKEY_free(key);
+    log_set("info", &error);
+}
+
+/* A side that does not read makes the other's backlog grow, not its own memory. */
+static void
+test_back_pressure(void **state)
+{
+    enum { N = 8 * 1024 * 1024, HIGH = 65536 };
+    char *bytes = xzalloc(N), *error;
+    struct fixture f;
+
+    fixture_open(&f);
+    assert_int_equal(stream_listen(f.loop, "punix:p.sock", 0, accepted_bounded, &f, &f.listener, &error), 0);
+    assert_int_equal(stream_connect(f.loop, "unix:p.sock", 0, &client_ops, &f, &f.client, &error), 0);
+    f.stop_at_server = HIGH;
+    stream_send(f.client, bytes, N);
+    loop_run(f.loop);
+    assert_true(stream_backlog(f.client) > N / 2);
+    assert_in_range(stream_peek(f.server).len, HIGH, 4 * HIGH);
+
+    stream_set_ops(f.server, &server_ops, &f);
+    stream_watermarks(f.server, 0, 0);
+    f.stop_at_server = N;
+    loop_run(f.loop);
+    assert_int_equal(f.at_server.len, N);
+    free(bytes);
+    fixture_close(&f);
+}
+
 static void
 count_json(json_t *json, void *n)
 {
@@ -571,7 +663,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unix),     cmocka_unit_test(test_tcp),     cmocka_unit_test(test_long_unix_path),
         cmocka_unit_test(test_bad_names), cmocka_unit_test(test_refused), cmocka_unit_test(test_abandoned_socket),
-        cmocka_unit_test(test_tls),      cmocka_unit_test(test_splitter), cmocka_unit_test(test_appctl),
+        cmocka_unit_test(test_tls),      cmocka_unit_test(test_tls_garbage), cmocka_unit_test(test_back_pressure), cmocka_unit_test(test_splitter), cmocka_unit_test(test_appctl),
     };
 
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

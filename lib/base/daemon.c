@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "lib/base/daemon.h"
@@ -92,8 +94,9 @@ stdio_to_null(void)
     }
 }
 
-void
-daemon_ready(void)
+/* What waits for this process may go on; a detached one gives up its terminal. */
+static void
+now_detached(void)
 {
     if (self.ready_fd >= 0) {
         while (write(self.ready_fd, "", 1) < 0 && errno == EINTR) {
@@ -109,6 +112,39 @@ daemon_ready(void)
         stdio_to_null();
         log_console_limit(LOG_LEVEL_OFF);
     }
+}
+
+/* Tells systemd, if it started us as a service of Type=notify: sd_notify(3) describes the protocol. */
+static void
+notify_systemd(void)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t len = path ? strlen(path) : 0;
+    char text[64];
+    int fd, n;
+
+    if (!len || len >= sizeof address.sun_path || !strchr("/@", path[0])) {
+        return;
+    }
+    memcpy(address.sun_path, path, len);
+    if (path[0] == '@') {
+        address.sun_path[0] = '\0'; /* An abstract name. */
+    }
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0) {
+        n = snprintf(text, sizeof text, "MAINPID=%ld\nREADY=1\n", (long) getpid());
+        sendto(fd, text, (size_t) n, MSG_NOSIGNAL, (struct sockaddr *) &address,
+               (socklen_t) (offsetof(struct sockaddr_un, sun_path) + len));
+        close(fd);
+    }
+}
+
+void
+daemon_ready(void)
+{
+    notify_systemd();
+    now_detached();
 }
 
 /* Whether a daemon that died so had a bug, so that the monitor starts it again. */
@@ -157,7 +193,7 @@ monitor(pid_t pid, int status)
     log_set_thread_name("monitor");
     prctl(PR_SET_NAME, program_name());
     if (started) {
-        daemon_ready();
+        now_detached();
     }
     for (;;) {
         char what[64];
@@ -180,7 +216,7 @@ monitor(pid_t pid, int status)
         }
         if (pid > 0 && !started) {
             started = true;
-            daemon_ready();
+            now_detached();
         }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <config.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include "lib/base/rcu.h"
 #include "lib/base/log.h"
@@ -110,11 +111,16 @@ pthread_t
 rcu_thread_create(const char *name, void (*main_fn)(void *), void *arg)
 {
     struct thread_start *start = xmalloc(sizeof *start);
+    sigset_t all, old;
     pthread_t thread;
     int error;
 
+    /* Signals are the main thread's: no system call of another is interrupted. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
     *start = (struct thread_start){xstrdup(name), main_fn, arg};
     error = pthread_create(&thread, NULL, thread_main, start);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (error) {
         fatal(EXIT_FAILURE, error, "cannot start thread %s", name);
     }

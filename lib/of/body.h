@@ -4,6 +4,7 @@
 #ifndef LIB_OF_BODY_H
 #define LIB_OF_BODY_H 1
 
+#include "lib/of/msg.h"
 #include "lib/of/ofact.h"
 
 enum of_flow_mod_command { OFPFC_ADD, OFPFC_MODIFY, OFPFC_MODIFY_STRICT, OFPFC_DELETE, OFPFC_DELETE_STRICT };
@@ -95,5 +96,52 @@ enum of_role { OFPCR_NOCHANGE, OFPCR_EQUAL, OFPCR_MASTER, OFPCR_SLAVE };
 struct of_role_request { enum of_role role; bool has_generation; uint64_t generation; };
 /* Asynchronous messages that are wanted, [0] as master or equal, [1] as slave: bits by reason. */
 struct of_async { uint32_t packet_in[2], port_status[2], flow_removed[2]; };
+
+/* Codecs. Decoders return OFERR_OK or an error and then leave outputs untouched or empty; encoders append one message, or one entry of a multipart reply.
+ * 'version' with 'row' decides the form. */
+struct of_msg;
+struct of_multipart;
+
+/* body_flow.c. The table in the upper byte of a command is the flow_mod_table_id extension of 1.0. */
+enum of_error flow_mod_decode(const struct of_msg *, bool table_id_in_command, const struct ofact_limits *, struct flow_mod *);
+void flow_mod_clear(struct flow_mod *);
+enum of_error flow_stats_request_decode(const struct of_msg *, struct flow_stats_request *);
+void flow_stats_encode(struct of_multipart *, const struct flow_stats *);
+void aggregate_stats_encode(const struct aggregate_stats *, const struct of_msg *request, struct buf *);
+void flow_removed_encode(const struct flow_removed *, enum of_version, bool nxm, struct buf *);
+
+/* body_packet.c */
+enum of_error packet_out_decode(const struct of_msg *, const struct ofact_limits *, struct packet_out *); /* 'data' points into the message. */
+void packet_out_clear(struct packet_out *);
+void packet_in_encode(const struct packet_in *, enum of_version, enum packet_in_format, struct buf *);
+
+/* body_port.c */
+void of_port_encode(const struct of_port *, enum of_version, struct buf *);
+void port_status_encode(const struct of_port *, enum of_port_reason, enum of_version, struct buf *);
+enum of_error port_mod_decode(const struct of_msg *, struct of_port_mod *);
+enum of_error port_number_decode(const struct of_msg *, uint32_t *port); /* Of a request for statistics or descriptions: 16 or 32 bits at the front. */
+void port_stats_encode(const struct of_port_stats *, enum of_version, struct buf *);
+
+/* body_switch.c */
+struct of_switch_desc { const char *mfr, *hw, *sw, *serial, *dp; };
+void hello_encode(uint32_t versions, struct buf *); /* Bitmap of 1 << enum of_version. */
+uint32_t hello_decode(struct slice whole);          /* The versions that the peer speaks. 0: malformed. */
+void error_encode(enum of_error, enum of_version, be32 xid, struct slice request, struct buf *);
+void empty_encode(enum msg_row, enum of_version, be32 xid, struct buf *); /* A message without a body. */
+size_t switch_features_begin(const struct of_switch_features *, enum of_version, be32 xid, struct buf *); /* of_port_encode() and of_msg_end() follow. */
+void switch_config_encode(const struct of_switch_config *, enum of_version, be32 xid, struct buf *);
+enum of_error switch_config_decode(const struct of_msg *, struct of_switch_config *);
+void switch_desc_encode(const struct of_switch_desc *, const struct of_msg *request, struct buf *);
+enum of_error role_request_decode(const struct of_msg *, struct of_role_request *);
+void role_reply_encode(const struct of_role_request *, const struct of_msg *request, struct buf *);
+enum of_error async_decode(const struct of_msg *, struct of_async *); /* In: what holds now; out: with what the message says. */
+void async_reply_encode(const struct of_async *, const struct of_msg *request, struct buf *);
+
+/* body_table.c */
+void table_stats_encode(const struct of_table_stats *, enum of_version, struct buf *);
+void table_features_encode(const struct of_table_stats *, uint8_t n_tables, enum of_version, struct buf *);
+void table_desc_encode(uint8_t table_id, struct buf *);
+void group_features_encode(const struct of_msg *request, struct buf *); /* There are no groups, and no meters. */
+void meter_features_encode(const struct of_msg *request, struct buf *);
 
 #endif

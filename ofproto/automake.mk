@@ -1,7 +1,10 @@
 # Sources of ofproto.
 libsluice_a_SOURCES += \
 	ofproto/bridge.c ofproto/bridge.h ofproto/commands.c ofproto/commands.h ofproto/commands_dp.c ofproto/datapath.c \
-	ofproto/datapath.h ofproto/freeze.h ofproto/l2.h ofproto/megaflow.c ofproto/megaflow.h ofproto/ofconn.h ofproto/ofproto.c \
-	ofproto/ofproto.h ofproto/packet_in.c ofproto/packet_in.h ofproto/port.c ofproto/port.h ofproto/private.h \
-	ofproto/revalidate.c ofproto/revalidate.h ofproto/rule.c ofproto/rule.h ofproto/table.c ofproto/table.h ofproto/trace.h \
-	ofproto/translate.h ofproto/upcall.c ofproto/upcall.h
+	ofproto/datapath.h ofproto/freeze.c ofproto/freeze.h ofproto/l2.c ofproto/l2.h ofproto/l2_commands.c ofproto/megaflow.c ofproto/megaflow.h ofproto/ofconn.h \
+	ofproto/ofproto.c ofproto/ofproto.h ofproto/packet_in.c ofproto/packet_in.h ofproto/port.c ofproto/port.h ofproto/private.h \
+	ofproto/revalidate.c ofproto/revalidate.h ofproto/rule.c ofproto/rule.h ofproto/table.c ofproto/table.h ofproto/trace.c ofproto/trace.h \
+	ofproto/trace_tree.c ofproto/trace_tree.h ofproto/translate.c ofproto/translate.h ofproto/translate_actions.c \
+	ofproto/translate_commit.c ofproto/translate_ct.c ofproto/translate_ctx.h ofproto/translate_field.c ofproto/translate_freeze.c \
+	ofproto/translate_hash.c ofproto/translate_mpls.c ofproto/translate_normal.c ofproto/translate_output.c ofproto/translate_set.c \
+	ofproto/translate_table.c ofproto/upcall.c ofproto/upcall.h

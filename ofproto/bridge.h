@@ -35,6 +35,7 @@ struct bridge {
     char *mfr_desc, *hw_desc, *sw_desc, *serial_desc, *dp_desc;
     uint16_t frag_mode;             /* OFPC_FRAG_*: 0 normal, 1 drop, 3 nx-match. Read by translation. */
     uint16_t miss_send_len;         /* Default of sessions that said nothing. */
+    bool miss_to_controller;        /* Some session wants packets that no rule matched (OpenFlow before 1.3). Read by translation: atomic. */
     bool standalone_normal;         /* Fail-open is in force: the hidden NORMAL rule is in table 0. */
     struct bridge_ports *ports;     /* RCU. */
     struct table tables[N_TABLES];

@@ -64,6 +64,9 @@ effect_keep(const struct effect *e)
         return true;
     case EFFECT_FREEZE:
         return true;
+    case EFFECT_TABLE:
+        bridge_ref(e->table.bridge);
+        return true;
     case EFFECT_FLOW_MOD:
         return false;
     }
@@ -87,6 +90,9 @@ effect_drop(const struct effect *e)
     case EFFECT_L2_LEARN:
         bridge_unref(e->learn.bridge);
         port_unref(e->learn.port);
+        break;
+    case EFFECT_TABLE:
+        bridge_unref(e->table.bridge);
         break;
     case EFFECT_FREEZE:
     case EFFECT_FLOW_MOD:

@@ -17,6 +17,7 @@ struct port_settings {
     unsigned long cvlans[4096 / (8 * sizeof(unsigned long))];
     bool protected_port;
     int priority_tags;
+    uint16_t qinq_tpid;            /* Ethertype of the outer tag of dot1q-tunnel ports. */
     uint32_t of_config;            /* OFPPC_*. */
     uint32_t of_state;             /* OFPPS_*. */
     struct eth_addr mac;

@@ -3,7 +3,7 @@
 #ifndef OFPROTO_TRACE_H
 #define OFPROTO_TRACE_H 1
 
-#include "lib/base/util.h"
+#include "lib/flow/key.h"
 
 struct ofproto;
 struct trace_sink;
@@ -16,7 +16,10 @@ void trace_add(struct trace_sink *, enum trace_kind, const char *fmt, ...) PRINT
 void *trace_enter(struct trace_sink *, enum trace_kind, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void trace_leave(struct trace_sink *, void *was);
 
-/* ovs-appctl ofproto/trace and ofproto/trace-packet-out. */
+/* A copy of the packet comes back from connection tracking under this number. */
+void trace_fork(struct trace_sink *, uint32_t recirc_id, const struct flow_key *);
+
+/* ovs-appctl ofproto/trace. */
 void trace_register(struct ofproto *);
 
 #endif

@@ -23,22 +23,22 @@ struct translate_in {
     const void *ofacts;
     size_t ofacts_len;
     uint8_t first_table;
-    bool generate;                      /* No packet in hand, but tell and do as if there was one (ofproto/trace --generate). */
     struct trace_sink *trace;
 };
 
 /* Whom to credit with the packets of a megaflow, and what to do once for the packet in hand. Packets for controllers are not here: they are userspace
  * actions (UPCALL_CONTROLLER), whose cookie names the state of the packet in ofproto/freeze.h. */
-enum effect_kind { EFFECT_RULE, EFFECT_PORT_RX, EFFECT_PORT_TX, EFFECT_L2_LEARN, EFFECT_FLOW_MOD, EFFECT_FIN_TIMEOUT, EFFECT_FREEZE };
+enum effect_kind { EFFECT_RULE, EFFECT_PORT_RX, EFFECT_PORT_TX, EFFECT_L2_LEARN, EFFECT_FLOW_MOD, EFFECT_FIN_TIMEOUT, EFFECT_FREEZE, EFFECT_TABLE };
 struct effect {
     enum effect_kind kind;
     union {
         struct rule *rule;                                          /* RULE: not referenced. */
         struct port *port;                                          /* PORT_*. */
-        struct { struct bridge *bridge; struct eth_addr mac; uint16_t vlan; struct port *port; bool garp; } learn;
+        struct { struct bridge *bridge; struct eth_addr mac; uint16_t vlan; struct port *port; } learn;
         struct { struct bridge *bridge; struct flow_mod *fm; } flow_mod; /* Owned by struct translate_out. */
         uint32_t freeze;                                            /* Its number. */
         struct { struct rule *rule; uint16_t idle, hard; } fin;
+        struct { struct bridge *bridge; uint8_t id; bool matched; } table; /* TABLE: one lookup. */
     };
 };
 /* What the result depends on, for invalidation: kinds of things and which. */

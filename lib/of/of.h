@@ -39,7 +39,7 @@ bool of_port_from_wire32(be32, uint32_t *); /* false: neither reserved nor a num
 #define OFPQ_ANY 0xffffffffu
 #define OFPCML_NO_BUFFER 0xffff
 
-enum of_packet_in_reason { OFPR_NO_MATCH, OFPR_ACTION, OFPR_INVALID_TTL, OFPR_ACTION_SET, OFPR_GROUP, OFPR_PACKET_OUT, OFPR_EXPLICIT_MISS = 16, OFPR_IMPLICIT_MISS = 17 };
+enum of_packet_in_reason { OFPR_NO_MATCH, OFPR_ACTION, OFPR_INVALID_TTL, OFPR_ACTION_SET, OFPR_GROUP, OFPR_PACKET_OUT, OFPR_EXPLICIT_MISS, OFPR_IMPLICIT_MISS /* The last two are ours: on the wire of before 1.3 ACTION, from then on NO_MATCH. */ };
 enum of_flow_removed_reason { OFPRR_IDLE_TIMEOUT, OFPRR_HARD_TIMEOUT, OFPRR_DELETE, OFPRR_GROUP_DELETE, OFPRR_METER_DELETE, OFPRR_EVICTION };
 enum of_port_reason { OFPPR_ADD, OFPPR_DELETE, OFPPR_MODIFY };
 

@@ -129,6 +129,7 @@ commands_register(struct ofproto *o)
 {
     commands_register_bridge(o);
     commands_register_datapath(o);
+    commands_register_place(o);
     l2_register_commands(o);
     trace_register(o);
     memory_register(count_memory, o);

@@ -8,5 +8,6 @@
 void commands_register(struct ofproto *);          /* All of them. */
 void commands_register_bridge(struct ofproto *);   /* ofproto/list, bridge/..., qos/... */
 void commands_register_datapath(struct ofproto *); /* dpif/..., dpctl/..., upcall/..., revalidator/... */
+void commands_register_place(struct ofproto *);    /* sluice/flows, sluice/offload: for sluicectl(8). */
 
 #endif

@@ -1,4 +1,8 @@
 # Sources of utilities.
+bin_PROGRAMS += sluicectl
+sluicectl_SOURCES = utilities/sluicectl.c
+sluicectl_LDADD = libsluice.a $(LIBS_ALL)
+
 EXTRA_DIST += \
 	check \
 	packages.txt \

@@ -158,9 +158,23 @@ cmd_read(struct appctl_request *request, int argc, const char *argv[], void *aux
     free(text);
 }
 
+/* For sluicectl: all counters with their sentences. */
+static void
+cmd_sluice_counters(struct appctl_request *request, int argc, const char *argv[], void *aux)
+{
+    struct buf text = BUF_EMPTY;
+
+    for (const struct counter *c = counter_next(NULL); c; c = counter_next(c)) {
+        buf_putf(&text, "%12llu  %-28s %s\n", (unsigned long long) counter_read(c), c->name, c->help);
+    }
+    appctl_reply(request, buf_text(&text));
+    buf_free(&text);
+}
+
 void
 counter_register_commands(void)
 {
+    appctl_register("sluice/counters", "", 0, 0, cmd_sluice_counters, NULL);
     appctl_register("coverage/show", "", 0, 0, cmd_show, NULL);
     appctl_register("coverage/read-counter", "COUNTER", 1, 1, cmd_read, NULL);
 }

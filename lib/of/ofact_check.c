@@ -349,7 +349,7 @@ check_resubmit(struct ofact *record, struct checker *c)
     if (a->with_ct_orig && !field_match_prereqs_ok(&field_table[FIELD_CT_NW_PROTO], &c->match)) {
         return inconsistent(c);
     }
-    return a->table_id != 255 && a->table_id >= c->limits->n_tables ? OFERR_OFPBRC_BAD_TABLE_ID : OFERR_OK;
+    return OFERR_OK;
 }
 
 /* The match that learned flows will have gains prerequisites as its specifications are read. */

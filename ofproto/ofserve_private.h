@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests: what the files that serve them share. A handler returns OFERR_OK, or the error that the peer is told.
+#ifndef OFPROTO_OFSERVE_PRIVATE_H
+#define OFPROTO_OFSERVE_PRIVATE_H 1
+
+#include "ofproto/ofconn_private.h"
+
+#define SERVED_TABLES TABLE_INTERNAL /* Those that controllers may use: 0 .. 253. */
+extern const struct ofact_limits ofserve_limits;
+
+typedef enum of_error ofserve_fn(struct ofconn *, const struct of_msg *);
+
+/* ofserve_flow.c */
+ofserve_fn serve_flow_mod, serve_flow_stats, serve_aggregate, serve_packet_out;
+/* ofserve_stats.c */
+ofserve_fn serve_desc, serve_table_stats, serve_table_features, serve_table_desc, serve_port_stats, serve_port_desc, serve_queue_stats,
+    serve_queue_config, serve_group_features, serve_meter_features, serve_nothing_there, serve_group_mod, serve_meter_mod, serve_group_stats,
+    serve_meter_stats;
+/* ofserve_switch.c */
+ofserve_fn serve_features, serve_get_config, serve_set_config, serve_barrier, serve_port_mod, serve_table_mod, serve_role, serve_get_async,
+    serve_set_async, serve_set_flow_format, serve_flow_mod_table_id, serve_set_packet_in_format, serve_set_controller_id, serve_tlv_table,
+    serve_tlv_table_mod, serve_ct_flush_zone, serve_accept, serve_resume;
+
+/* A flow_mod that was decoded. Steals or frees fm->actions. */
+enum of_error ofserve_apply_flow_mod(struct ofconn *, struct flow_mod *, be32 xid);
+enum of_error ofserve_apply_port_mod(struct ofconn *, const struct of_port_mod *, bool check_only);
+
+#endif

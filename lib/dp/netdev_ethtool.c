@@ -22,9 +22,9 @@ ethtool(int fd, const char *name, void *command)
 void
 netdev_read_link_settings(int fd, struct netdev_info *info)
 {
-    struct {
+    union {
         struct ethtool_link_settings settings;
-        uint32_t masks[3 * 127];
+        uint32_t room[sizeof(struct ethtool_link_settings) / 4 + 3 * 127]; /* Behind it: three masks of up to 127 words. */
     } s = {.settings = {.cmd = ETHTOOL_GLINKSETTINGS}};
 
     info->speed_bps = 0;

@@ -4,3 +4,5 @@ libsluice_a_SOURCES += lib/dp/dp.c lib/dp/dp.h lib/dp/execute.h lib/dp/place.h \
 	lib/dp/kernel_upcall.c \
 	lib/dp/netdev.c lib/dp/netdev.h lib/dp/netdev_change.c lib/dp/netdev_ethtool.c lib/dp/netdev_police.c lib/dp/netdev_private.h \
 	lib/dp/tc.h lib/dp/tc_police.c lib/dp/tc_qdisc.c
+libsluice_a_SOURCES += lib/dp/execute.c lib/dp/user.c lib/dp/user.h lib/dp/user_appctl.c lib/dp/user_flow.c lib/dp/user_gso.c \
+	lib/dp/user_port.c lib/dp/user_upcall.c

@@ -5,13 +5,16 @@
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "lib/dp/kernel.h"
+#include "lib/dp/user.h"
 
 const struct dp_ops *const dp_types[] = {
     &dp_kernel_ops,
+    &dp_dummy_ops,
+    &dp_netdev_ops,
     NULL,
 };
 
-/* "dummy" is of no use to a host and hides from one that was not asked to know it. */
+/* The userspace datapath is of no use to a host and hides from one that was not asked to know it. */
 static bool dummy_enabled, dummy_for_all;
 
 void
@@ -21,14 +24,26 @@ dp_enable_dummy(bool for_all)
     dummy_for_all = for_all;
 }
 
+bool
+dp_dummy_is_enabled(void)
+{
+    return dummy_enabled;
+}
+
+bool
+dp_dummy_is_for_all(void)
+{
+    return dummy_for_all;
+}
+
 int
 dp_select(const char *type, const struct dp_ops **ops, char **why)
 {
     const char *wanted = dummy_for_all ? "dummy" : *type ? type : "system";
 
     for (size_t i = 0; dp_types[i]; i++) {
-        if (!strcmp(dp_types[i]->type, wanted) && (dummy_enabled || strcmp(wanted, "dummy"))) {
-            int error = dp_types[i]->probe ? dp_types[i]->probe(why) : 0;
+        if (!strcmp(dp_types[i]->type, wanted)) {
+            int error = dp_types[i]->probe(why);
 
             if (!error) {
                 *ops = dp_types[i];

@@ -143,7 +143,6 @@ void
 cls_table_destroy(struct cls_table *t)
 {
     rcu_postpone_free(t->slots);
-    *t = (struct cls_table){NULL, 0, 0};
 }
 
 struct cls_rule *
@@ -270,5 +269,4 @@ void
 cls_hash_set_destroy(struct cls_hash_set *set)
 {
     rcu_postpone_free(set->hashes);
-    *set = (struct cls_hash_set){NULL, 0};
 }

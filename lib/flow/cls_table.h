@@ -18,7 +18,7 @@ struct cls_table {
 void cls_table_insert(struct cls_table *, struct cls_rule *head); /* No head of the same match may be there. */
 void cls_table_replace(struct cls_table *, struct cls_rule *was, struct cls_rule *is);
 void cls_table_remove(struct cls_table *, struct cls_rule *head);
-void cls_table_destroy(struct cls_table *); /* Readers may be there until a grace period. */
+void cls_table_destroy(struct cls_table *); /* Readers may be there until a grace period; '*t' is left as it is for them. */
 /* RCU read section. The head whose match has this hash and these 'n' key words. */
 struct cls_rule *cls_table_find(const struct cls_table *, uint32_t hash, const uint64_t *words, unsigned n);
 /* The heads, in no order: '*cursor' starts at 0. NULL ends. Heads may be removed on the way, if it goes on with the same 'slots'. */
@@ -34,7 +34,7 @@ struct cls_hash_set {
 void cls_hash_set_add(struct cls_hash_set *, uint32_t hash);
 void cls_hash_set_remove(struct cls_hash_set *, uint32_t hash);
 bool cls_hash_set_has(const struct cls_hash_set *, uint32_t hash); /* RCU read section. */
-void cls_hash_set_destroy(struct cls_hash_set *);
+void cls_hash_set_destroy(struct cls_hash_set *); /* As cls_table_destroy(). */
 
 /* How many rules of each priority: for the highest one that is left when the highest has gone. Main thread. All zeros is empty. */
 struct cls_priorities {

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// The userspace datapath: megaflows and ports inside the daemon. It exists for tests: the whole daemon runs natively and under sanitizers, on hosts
+// without openvswitch.ko, and is compared with the installed daemon's dummy datapath.
+//
+// Type "dummy" has internal ports without a device; type "netdev" makes TAP devices of them, so that a host can use the bridge. Both need
+// --enable-dummy. Ports of type "system" are real devices behind packet sockets in both.
+//
+// Threads: handler i receives from the ports whose number is i modulo the number of handlers, looks packets up and executes them in recv(). Ports and
+// flows are read under RCU; flows are written under user_dp.mutex, which stands for the classifier's "main thread".
+#ifndef LIB_DP_USER_H
+#define LIB_DP_USER_H 1
+
+#include <pthread.h>
+
+#include "lib/base/appctl.h"
+#include "lib/base/list.h"
+#include "lib/base/rcu.h"
+#include "lib/dp/dp.h"
+#include "lib/dp/execute.h"
+#include "lib/flow/classifier.h"
+
+#define USER_MAX_PORTS 65536
+#define USER_MAX_QUEUE 4096     /* Packets and upcalls that wait for one handler. */
+#define USER_MAX_RECIRC 16      /* Times that one packet is looked up again. */
+#define USER_MAX_METERS 4096
+#define USER_MAX_FLOWS 200000
+
+extern const struct dp_ops dp_dummy_ops, dp_netdev_ops;
+
+/* A port's way to its device. */
+enum user_port_kind { USER_PORT_NO_DEVICE, USER_PORT_PACKET_SOCKET, USER_PORT_TAP };
+
+struct user_port {
+    struct dp_port port;
+    enum user_port_kind kind;
+    int fd;                        /* -1 without a device. */
+    struct dp_port_stats stats;    /* Atomic. */
+    int rx_pcap, tx_pcap;          /* Atomic; file descriptors, or -1. Packets are appended by single write() calls. */
+};
+
+/* All ports; replaced as a whole. */
+struct user_port_vector {
+    size_t n;
+    struct user_port *ports[];
+};
+
+struct user_meter {
+    struct dp_meter config;
+    pthread_mutex_t mutex;
+    int64_t tokens[8]; /* Of each band, in thousandths of its unit. */
+    int64_t used_ms;
+};
+
+struct user_actions {
+    size_t len;
+    uint64_t data[]; /* struct action records. */
+};
+
+struct user_flow {
+    struct cls_rule cls;
+    struct hnode node; /* In user_dp.by_ufid. */
+    dp_ufid ufid;
+    struct user_actions *actions; /* RCU. */
+    struct dp_stats stats;        /* Atomic. */
+};
+
+/* What waits for a handler: a packet that came into a port by hand, or an upcall. */
+struct user_item {
+    struct cds_list_head node;
+    bool is_upcall;
+    struct dp_upcall upcall;         /* The packet; and its key when it is an upcall, else the key's metadata. */
+    struct appctl_request *request;  /* Answered when the handler is done with the packet; NULL none. */
+};
+
+struct user_handler {
+    pthread_mutex_t mutex;
+    struct cds_list_head queue; /* struct user_item. */
+    size_t n_queued;
+    int event_fd;
+    bool wake; /* Atomic. */
+    /* The handler's own. */
+    struct appctl_request *done[64]; /* Given out by the last recv(). */
+    size_t n_done;
+};
+
+struct user_dp {
+    struct dp dp;
+    struct loop *loop;
+    unsigned n_handlers;
+    struct user_handler *handlers;
+    pthread_mutex_t mutex;
+    struct user_port **ports;      /* RCU: USER_MAX_PORTS by number. Written by the main thread. */
+    struct user_port_vector *all_ports; /* RCU. Written by the main thread. */
+    struct classifier *flows;
+    struct htable by_ufid;         /* Under 'mutex'. */
+    struct user_meter **meters;    /* RCU: USER_MAX_METERS by id. */
+    uint64_t n_hit, n_missed, n_lost; /* Atomic. */
+    bool taps; /* Internal ports are TAP devices. */
+};
+
+static inline struct user_dp *
+user_dp_cast(struct dp *dp)
+{
+    return CONTAINER_OF(dp, struct user_dp, dp);
+}
+
+/* user_port.c. The first three: main thread. */
+int user_port_open(struct user_dp *, const char *devname, const char *type, struct user_port **);
+void user_port_close(void *port);                                             /* After a grace period. */
+int user_port_set_pcap(int *fd, const char *path);                            /* Opens a capture file and writes its header. */
+struct user_port *user_port_find(const struct user_dp *, uint32_t number);    /* RCU read section. */
+struct user_port *user_port_by_name(const struct user_dp *, const char *name); /* user.c. Main thread. */
+void user_port_send(struct user_port *, const struct packet *);               /* RCU read section. */
+void user_port_count_received(struct user_port *, const struct packet *);
+/* Reads what the device has, up to 'max' packets of it (segments of one packet are not counted). */
+unsigned user_port_receive(struct user_port *, unsigned max, void (*fn)(struct packet *, void *arg), void *arg);
+
+/* user_gso.c: a packet with a virtio_net_hdr before it, as packet sockets give it: fn gets ordinary packets, each its own. */
+#define USER_VNET_LEN 10
+void user_gso_split(const uint8_t *bytes, size_t len, void (*fn)(struct packet *, void *arg), void *arg);
+
+/* user_flow.c */
+void user_flow_put(struct dp *, struct dp_flow_put *, size_t n);
+void user_flow_del(struct dp *, struct dp_flow_del *, size_t n);
+int user_flow_get(struct dp *, const dp_ufid *, void (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);
+int user_flow_dump(struct dp *, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);
+int user_flow_flush(struct dp *);
+int user_meter_set(struct dp *, const struct dp_meter *);
+int user_meter_del(struct dp *, uint32_t id);
+bool user_meter_pass(struct user_meter *, const struct packet *);
+
+/* user_upcall.c */
+void user_process(struct user_dp *, unsigned handler, struct packet *, struct flow_key *); /* RCU read section. Takes the packet. */
+void user_execute(struct dp *, struct dp_execute *, size_t n);
+int user_recv(struct dp *, unsigned handler, struct dp_upcall *, unsigned max, int timeout_ms);
+void user_wake(struct dp *);
+bool user_enqueue(struct user_dp *, unsigned handler, struct user_item *); /* Takes the item; false when it was dropped. */
+void user_handlers_create(struct user_dp *);
+void user_handlers_destroy(struct user_dp *);
+
+/* user_appctl.c: netdev-dummy/receive. */
+void user_register_commands(struct user_dp *); /* The datapath whose ports commands name; NULL: none. */
+
+#endif

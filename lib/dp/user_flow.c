@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+// Megaflows and meters of the userspace datapath. Megaflows do not overlap, hence all have one priority.
+#include <config.h>
+#include "lib/dp/user.h"
+
+#include <stdlib.h>
+
+static uint32_t
+ufid_hash(const dp_ufid *ufid)
+{
+    return (uint32_t) (ufid->lo ^ ufid->hi);
+}
+
+static struct user_flow *
+find_by_ufid(const struct user_dp *u, const dp_ufid *ufid)
+{
+    struct hnode *node = htable_first_with_hash(&u->by_ufid, ufid_hash(ufid));
+
+    for (; node; node = htable_next_with_hash(node)) {
+        struct user_flow *f = CONTAINER_OF(node, struct user_flow, node);
+
+        if (dp_ufid_equal(f->ufid, *ufid)) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+static void
+get_stats(const struct user_flow *f, struct dp_stats *s)
+{
+    s->packets = __atomic_load_n(&f->stats.packets, __ATOMIC_RELAXED);
+    s->bytes = __atomic_load_n(&f->stats.bytes, __ATOMIC_RELAXED);
+    s->used_ms = __atomic_load_n(&f->stats.used_ms, __ATOMIC_RELAXED);
+    s->tcp_flags = __atomic_load_n(&f->stats.tcp_flags, __ATOMIC_RELAXED);
+}
+
+static void
+flow_free(void *flow)
+{
+    struct user_flow *f = flow;
+
+    free(f->cls.match);
+    free(f->actions);
+    free(f);
+}
+
+static struct user_actions *
+copy_actions(const void *actions, size_t len)
+{
+    struct user_actions *a = xmalloc(sizeof *a + len);
+
+    a->len = len;
+    if (len) {
+        memcpy(a->data, actions, len);
+    }
+    return a;
+}
+
+static int
+flow_add(struct user_dp *u, const struct dp_flow_put *put)
+{
+    struct match m = {.mask = *put->mask};
+    struct match_sparse *sparse;
+    struct user_flow *f;
+
+    flow_key_and(&m.key, put->key, put->mask);
+    sparse = match_pack(&m);
+    if (find_by_ufid(u, &put->ufid) || classifier_find_exactly(u->flows, sparse, 0)) {
+        free(sparse);
+        return -EEXIST;
+    }
+    if (u->by_ufid.n >= USER_MAX_FLOWS) {
+        free(sparse);
+        return -ENOSPC;
+    }
+    f = xzalloc(sizeof *f);
+    f->cls.match = sparse;
+    f->ufid = put->ufid;
+    f->actions = copy_actions(put->actions, put->actions_len);
+    htable_insert(&u->by_ufid, &f->node, ufid_hash(&f->ufid));
+    if (classifier_insert(u->flows, &f->cls)) {
+        abort(); /* Was looked for above. */
+    }
+    return 0;
+}
+
+static int
+flow_modify(struct user_dp *u, struct dp_flow_put *put)
+{
+    struct user_flow *f = find_by_ufid(u, &put->ufid);
+    struct user_actions *was;
+
+    if (!f) {
+        return -ENOENT;
+    }
+    get_stats(f, &put->stats);
+    was = f->actions;
+    __atomic_store_n(&f->actions, copy_actions(put->actions, put->actions_len), __ATOMIC_RELEASE);
+    rcu_postpone_free(was);
+    return 0;
+}
+
+void
+user_flow_put(struct dp *dp, struct dp_flow_put *puts, size_t n)
+{
+    struct user_dp *u = user_dp_cast(dp);
+
+    pthread_mutex_lock(&u->mutex);
+    for (size_t i = 0; i < n; i++) {
+        puts[i].error = puts[i].modify ? flow_modify(u, &puts[i]) : flow_add(u, &puts[i]);
+    }
+    pthread_mutex_unlock(&u->mutex);
+}
+
+static void
+flow_remove(struct user_dp *u, struct user_flow *f)
+{
+    htable_remove(&u->by_ufid, &f->node);
+    classifier_remove(u->flows, &f->cls);
+    rcu_postpone(flow_free, f);
+}
+
+/* Readers that are on their way may count a packet more after the last look at the counters, as in the kernel. */
+void
+user_flow_del(struct dp *dp, struct dp_flow_del *dels, size_t n)
+{
+    struct user_dp *u = user_dp_cast(dp);
+
+    pthread_mutex_lock(&u->mutex);
+    for (size_t i = 0; i < n; i++) {
+        struct user_flow *f = find_by_ufid(u, &dels[i].ufid);
+
+        dels[i].error = f ? 0 : -ENOENT;
+        if (f) {
+            get_stats(f, &dels[i].stats);
+            flow_remove(u, f);
+        }
+    }
+    pthread_mutex_unlock(&u->mutex);
+}
+
+/* A copy of a flow for callbacks that run without the mutex. */
+struct dumped {
+    struct dp_flow_dumped d;
+    struct match match;
+    struct user_actions *actions;
+};
+
+static struct dumped *
+dump_one(const struct user_flow *f, bool terse)
+{
+    struct dumped *c = xzalloc(sizeof *c);
+
+    c->d.ufid = f->ufid;
+    c->d.has_ufid = true;
+    get_stats(f, &c->d.stats);
+    if (!terse) {
+        match_unpack(f->cls.match, &c->match);
+        c->actions = copy_actions(f->actions->data, f->actions->len);
+        c->d.key = &c->match.key;
+        c->d.mask = &c->match.mask;
+        c->d.actions = c->actions->data;
+        c->d.actions_len = c->actions->len;
+    }
+    return c;
+}
+
+static void
+dumped_free(struct dumped *c)
+{
+    free(c->actions);
+    free(c);
+}
+
+int
+user_flow_get(struct dp *dp, const dp_ufid *ufid, void (*fn)(const struct dp_flow_dumped *, void *), void *arg)
+{
+    struct user_dp *u = user_dp_cast(dp);
+    struct user_flow *f;
+    struct dumped *c;
+
+    pthread_mutex_lock(&u->mutex);
+    f = find_by_ufid(u, ufid);
+    c = f ? dump_one(f, false) : NULL;
+    pthread_mutex_unlock(&u->mutex);
+    if (!c) {
+        return -ENOENT;
+    }
+    fn(&c->d, arg);
+    dumped_free(c);
+    return 0;
+}
+
+int
+user_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *), void *arg)
+{
+    struct user_dp *u = user_dp_cast(dp);
+    struct dumped **all;
+    size_t n = 0;
+    bool go_on = true;
+
+    pthread_mutex_lock(&u->mutex);
+    all = xcalloc(u->by_ufid.n + 1, sizeof(struct dumped *));
+    for (struct hnode *node = NULL; (node = htable_next(&u->by_ufid, node)) != NULL;) {
+        all[n++] = dump_one(CONTAINER_OF(node, struct user_flow, node), terse);
+    }
+    pthread_mutex_unlock(&u->mutex);
+    for (size_t i = 0; i < n; i++) {
+        go_on = go_on && fn(&all[i]->d, arg);
+        dumped_free(all[i]);
+    }
+    free(all);
+    return 0;
+}
+
+int
+user_flow_flush(struct dp *dp)
+{
+    struct user_dp *u = user_dp_cast(dp);
+    struct hnode *node;
+
+    pthread_mutex_lock(&u->mutex);
+    while ((node = htable_next(&u->by_ufid, NULL)) != NULL) {
+        flow_remove(u, CONTAINER_OF(node, struct user_flow, node));
+    }
+    pthread_mutex_unlock(&u->mutex);
+    return 0;
+}
+
+/* Bits of a kbps band or packets, in thousandths. */
+static int64_t
+meter_capacity(const struct dp_meter *m, unsigned band)
+{
+    const struct dp_meter_band *b = &m->bands[band];
+    int64_t unit = m->pktps ? 1000 : 1000 * 1000;
+
+    return (int64_t) (b->burst ? b->burst : b->rate) * unit;
+}
+
+int
+user_meter_set(struct dp *dp, const struct dp_meter *config)
+{
+    struct user_dp *u = user_dp_cast(dp);
+    struct user_meter *m, *was;
+
+    if (config->id >= USER_MAX_METERS) {
+        return -EFBIG;
+    }
+    if (config->n_bands > ARRAY_SIZE(config->bands)) {
+        return -EINVAL;
+    }
+    m = xzalloc(sizeof *m);
+    m->config = *config;
+    pthread_mutex_init(&m->mutex, NULL);
+    m->used_ms = now_ms();
+    for (unsigned i = 0; i < config->n_bands; i++) {
+        m->tokens[i] = meter_capacity(config, i);
+    }
+    was = __atomic_exchange_n(&u->meters[config->id], m, __ATOMIC_ACQ_REL);
+    rcu_postpone_free(was);
+    return 0;
+}
+
+int
+user_meter_del(struct dp *dp, uint32_t id)
+{
+    struct user_dp *u = user_dp_cast(dp);
+    struct user_meter *was = id < USER_MAX_METERS ? __atomic_exchange_n(&u->meters[id], NULL, __ATOMIC_ACQ_REL) : NULL;
+
+    rcu_postpone_free(was);
+    return was ? 0 : -ENOENT;
+}
+
+/* Token buckets: a packet passes if every band has tokens for it. */
+bool
+user_meter_pass(struct user_meter *m, const struct packet *p)
+{
+    int64_t cost = m->config.pktps ? 1000 : (int64_t) p->len * 8 * 1000, now = now_ms();
+    bool pass = true;
+
+    pthread_mutex_lock(&m->mutex);
+    for (unsigned i = 0; i < m->config.n_bands; i++) {
+        /* A rate of n a second is n thousandths a millisecond. */
+        int64_t earned = (now - m->used_ms) * m->config.bands[i].rate * (m->config.pktps ? 1 : 1000);
+
+        m->tokens[i] = MIN(m->tokens[i] + earned, meter_capacity(&m->config, i));
+        if (m->tokens[i] >= cost) {
+            m->tokens[i] -= cost;
+        } else {
+            pass = false;
+        }
+    }
+    m->used_ms = now;
+    pthread_mutex_unlock(&m->mutex);
+    return pass;
+}

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "lib/base/daemon.h"
+#include "lib/base/dirs.h"
 #include "lib/base/log.h"
 #include "lib/of/of.h"
 
@@ -99,6 +101,42 @@ desired_controller(const struct ovsdb_row *row, struct controller_config *c)
     };
 }
 
+/* Whether 'path' is a file directly or below in the run directory. */
+static bool
+is_in_rundir(const char *path)
+{
+    size_t len = strlen(dirs_run());
+
+    return path[0] != '/' ? !strstr(path, "..") : !strncmp(path, dirs_run(), len) && path[len] == '/' && !strstr(path + len, "..");
+}
+
+/* A controller on a unix socket: whoever may write the database must not reach every socket of this host, or put sockets in the place of
+ * files. Says why not. */
+static bool
+may_use(const char *bridge, const char *target)
+{
+    static struct log_limit limit = LOG_LIMIT(1, 5);
+    bool ok = true;
+
+    if (daemon_confined() && !strncmp(target, "unix:", 5)) {
+        ok = is_in_rundir(target + 5);
+    } else if (daemon_confined() && !strncmp(target, "punix:", 6)) {
+        char *allowed = xasprintf("%s/%s.controller", dirs_run(), bridge);
+        char *path = dirs_file_in(dirs_run(), target + 6);
+
+        ok = !strcmp(path, allowed);
+        free(path);
+        free(allowed);
+    }
+    if (!ok) {
+        log_err_rl(LOG_bridge, &limit,
+                   "bridge %s: controller \"%s\" is not used: its socket is not in %s, or to listen on not %s/%s.controller; "
+                   "unix:%s/%s.mgmt is always there",
+                   bridge, target, dirs_run(), dirs_run(), bridge, dirs_run(), bridge);
+    }
+    return ok;
+}
+
 static uint32_t
 versions_of(const struct ovsdb_row *row)
 {
@@ -180,7 +218,7 @@ desired_bridge_init(struct desired_bridge *d, const struct ovsdb_row *row, const
     for (size_t i = 0; i < n; i++) {
         struct ovsdb_row *controller = row_ref(row, "controller", i, controllers);
 
-        if (controller && row_string(controller, "target")) {
+        if (controller && row_string(controller, "target") && may_use(d->config.name, row_string(controller, "target"))) {
             desired_controller(controller, &d->controllers[d->config.n_controllers++]);
         }
     }

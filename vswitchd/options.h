@@ -14,8 +14,7 @@ struct options {
     char *unixctl;  /* NULL: the default. */
     char *log_file; /* NULL: none. */
     bool mlockall;
-    bool no_self_confinement;
-    bool disable_system, disable_system_route;
+    bool disable_system; /* For tests: no datapath of type "system". */
     enum options_dummy dummy; /* For tests: the userspace datapath as type "dummy", or also in place of others. */
     struct daemon_options daemon;
     struct stream_tls tls;

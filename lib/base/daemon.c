@@ -21,7 +21,7 @@
 #define RESTART_SECONDS 10 /* At least so long between two starts by the monitor. */
 
 static struct {
-    bool detach, chdir;
+    bool detach, chdir, unconfined;
     int ready_fd; /* The pipe to who waits for daemon_ready(); -1: nobody. */
     char *pidfile;
     int died_of; /* The signal that stops us; 0: none. */
@@ -255,6 +255,7 @@ daemon_start(const struct daemon_options *options)
         }
     }
     self.chdir = !options->no_chdir;
+    self.unconfined = options->no_confinement;
     if (options->detach) {
         detach();
         self.detach = true;
@@ -277,6 +278,12 @@ daemon_start(const struct daemon_options *options)
         pidfile_create(self.pidfile, options->overwrite_pidfile);
         atexit(daemon_exit_cleanup); /* Start-up may still fail, anywhere. */
     }
+}
+
+bool
+daemon_confined(void)
+{
+    return !self.unconfined;
 }
 
 void

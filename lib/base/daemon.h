@@ -10,13 +10,16 @@ struct loop;
 
 struct daemon_options {
     const char *pidfile; /* NULL: none. "" : the default path. */
-    bool overwrite_pidfile, detach, monitor, no_chdir;
+    bool overwrite_pidfile, detach, monitor, no_chdir, no_confinement;
     const char *user; /* [USER][:GROUP], or NULL. */
 };
 
 /* Forks as asked, drops privileges, writes and locks the pidfile. In the parent it never returns; in the monitor it returns only in the
  * child that is to run. Errors are fatal with a message. Before any thread or loop is created. */
 void daemon_start(const struct daemon_options *);
+/* Whether files and sockets that the database names must lie in well-known places: whoever may write the database need not be allowed to
+ * write here. True unless --no-self-confinement. */
+bool daemon_confined(void);
 void daemon_ready(void); /* Start-up is complete: parent exits 0, stdio goes to /dev/null if detached, chdir / unless told not to. Once. */
 void daemon_exit_cleanup(void); /* Removes the pidfile. exit() calls it too. */
 

@@ -15,7 +15,7 @@ const struct dp_ops *const dp_types[] = {
 };
 
 /* The userspace datapath is of no use to a host and hides from one that was not asked to know it. */
-static bool dummy_enabled, dummy_for_all;
+static bool dummy_enabled, dummy_for_all, system_disabled;
 
 void
 dp_enable_dummy(bool for_all)
@@ -36,13 +36,19 @@ dp_dummy_is_for_all(void)
     return dummy_for_all;
 }
 
+void
+dp_disable_system(void)
+{
+    system_disabled = true;
+}
+
 int
 dp_select(const char *type, const struct dp_ops **ops, char **why)
 {
     const char *wanted = dummy_for_all ? "dummy" : *type ? type : "system";
 
     for (size_t i = 0; dp_types[i]; i++) {
-        if (!strcmp(dp_types[i]->type, wanted)) {
+        if (!strcmp(dp_types[i]->type, wanted) && !(system_disabled && !strcmp(wanted, "system"))) {
             int error = dp_types[i]->probe(why);
 
             if (!error) {

@@ -153,6 +153,7 @@ extern const struct dp_ops *const dp_types[];
 int dp_select(const char *type, const struct dp_ops **ops, char **why);
 /* --enable-dummy: dp_select() also knows "dummy", the userspace datapath of tests; 'for_all' (=override): and answers it for every type. */
 void dp_enable_dummy(bool for_all);
+void dp_disable_system(void); /* --disable-system: "system" is unknown from now on. */
 bool dp_dummy_is_enabled(void);
 bool dp_dummy_is_for_all(void);
 dp_ufid dp_ufid_of(const struct flow_key *key, const struct flow_key *mask);

@@ -70,7 +70,7 @@ class Switch:
         path = os.path.join(self.dbdir, "conf.db")
         if not os.path.exists(path):
             run("ovsdb-tool", "create", path, SCHEMA)
-        self.database = self._spawn("ovsdb-server", path, "--remote=punix:" + self.path("db.sock"), "--pidfile", "--log-file",
+        self.database = self.spawn("ovsdb-server", path, "--remote=punix:" + self.path("db.sock"), "--pidfile", "--log-file",
                                     "-vconsole:off", "--remote=db:Open_vSwitch,Open_vSwitch,manager_options")
         until(lambda: os.path.exists(self.path("db.sock")), "ovsdb-server listens")
         self.vsctl("--no-wait", "init")
@@ -87,7 +87,7 @@ class Switch:
         """Starts the daemon and waits until it has done what the database asks for."""
         if self.daemon == "oracle" and os.environ.get("SLUICE_LAB"):
             until(lambda: uptime() > ORACLE_UPTIME, "the machine has run long enough for the installed daemon", ORACLE_UPTIME)
-        self.vswitchd = self._spawn(program(self.daemon), "unix:" + self.path("db.sock"), "--pidfile", "--log-file",
+        self.vswitchd = self.spawn(program(self.daemon), "unix:" + self.path("db.sock"), "--pidfile", "--log-file",
                                     "-vconsole:off", *options)
         until(self._answers, f"{self.daemon} answers ovs-appctl")
         self.vsctl("set", "Open_vSwitch", ".", "external_ids:started=true")
@@ -117,11 +117,16 @@ class Switch:
                     process.wait()
         shutil.rmtree(self.base, ignore_errors=True)
 
-    def _spawn(self, *command):
+    def spawn(self, *command):
+        """Starts a program that belongs to the switch, its output kept in the switch's folder."""
         name = os.path.basename(command[0])
         with open(os.path.join(self.base, name + ".out"), "a") as output:
-            return subprocess.Popen(command, env={**os.environ, **self.env}, cwd=self.base, stdin=subprocess.DEVNULL,
+            return subprocess.Popen(command, env=self.environment(), cwd=self.base, stdin=subprocess.DEVNULL,
                                     stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def environment(self):
+        """The variables of a program that talks to this switch."""
+        return {**os.environ, **self.env}
 
     def _answers(self):
         if self.vswitchd.poll() is not None:

@@ -14,7 +14,7 @@ enum effect { FLAG, TEXT, CALL };
 
 struct row {
     const char *name;
-    char letter; /* 0: none. */
+    char letter;  /* 0: none. */
     int argument; /* no_argument, required_argument, optional_argument. */
     enum effect effect;
     size_t offset; /* Of the bool or the char * in struct options. */
@@ -167,31 +167,29 @@ static const char help_head[] =
     "  --ssl-ciphers=CIPHERS   list of SSL ciphers to enable\n"
     "\n";
 
-static const char help_daemon[] =
-    "Daemon options:\n"
-    "  --detach                run in background as daemon\n"
-    "  --monitor               start the daemon again after a crash\n"
-    "  --user=[USER][:GROUP]   run as another user, with few capabilities\n"
-    "  --no-chdir              do not chdir to '/'\n"
-    "  --pidfile[=FILE]        create pidfile (default: %s/%s.pid)\n"
-    "  --overwrite-pidfile     with --pidfile, start even if already running\n"
-    "  --mlockall              keep all memory in physical RAM\n"
-    "\n";
+static const char help_daemon[] = "Daemon options:\n"
+                                  "  --detach                run in background as daemon\n"
+                                  "  --monitor               start the daemon again after a crash\n"
+                                  "  --user=[USER][:GROUP]   run as another user, with few capabilities\n"
+                                  "  --no-chdir              do not chdir to '/'\n"
+                                  "  --pidfile[=FILE]        create pidfile (default: %s/%s.pid)\n"
+                                  "  --overwrite-pidfile     with --pidfile, start even if already running\n"
+                                  "  --mlockall              keep all memory in physical RAM\n"
+                                  "\n";
 
-static const char help_log[] =
-    "Logging options:\n"
-    "  -vSPEC, --verbose=SPEC   set logging levels\n"
-    "  -v, --verbose            set maximum verbosity level\n"
-    "  --log-file[=FILE]        enable logging to specified FILE\n"
-    "                           (default: %s/%s.log)\n"
-    "  --syslog-method=(libc|null|unix:file|udp:ip:port)\n"
-    "                           specify how to send messages to syslog daemon\n"
-    "  --syslog-target=HOST:PORT  also send syslog msgs to HOST:PORT via UDP\n"
-    "\n"
-    "Other options:\n"
-    "  --unixctl=SOCKET          override default control socket name\n"
-    "  -h, --help                display this help message\n"
-    "  -V, --version             display version information\n";
+static const char help_log[] = "Logging options:\n"
+                               "  -vSPEC, --verbose=SPEC   set logging levels\n"
+                               "  -v, --verbose            set maximum verbosity level\n"
+                               "  --log-file[=FILE]        enable logging to specified FILE\n"
+                               "                           (default: %s/%s.log)\n"
+                               "  --syslog-method=(libc|null|unix:file|udp:ip:port)\n"
+                               "                           specify how to send messages to syslog daemon\n"
+                               "  --syslog-target=HOST:PORT  also send syslog msgs to HOST:PORT via UDP\n"
+                               "\n"
+                               "Other options:\n"
+                               "  --unixctl=SOCKET          override default control socket name\n"
+                               "  -h, --help                display this help message\n"
+                               "  -V, --version             display version information\n";
 
 static void
 show_help(struct options *o, const char *argument)
@@ -240,10 +238,13 @@ make_getopt_tables(struct option *longs, struct buf *letters)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         const struct row *row = &rows[i];
 
-        longs[i] = (struct option){row->name, row->argument, NULL, row->letter ? row->letter : LONG_ONLY + (int) i};
+        longs[i] =
+            (struct option){row->name, row->argument, NULL, row->letter ? row->letter : LONG_ONLY + (int) i};
         if (row->letter) {
             buf_putc(letters, row->letter);
-            buf_puts(letters, row->argument == no_argument ? "" : row->argument == required_argument ? ":" : "::");
+            buf_puts(letters, row->argument == no_argument         ? ""
+                              : row->argument == required_argument ? ":"
+                                                                   : "::");
         }
     }
 }

@@ -105,11 +105,13 @@ void
 appctl_dispatch(struct appctl_request *request, int argc, const char *argv[])
 {
     size_t at = position_of(argv[0]);
-    const struct command *c = at < commands.n && !strcmp(commands.rows[at].name, argv[0]) ? &commands.rows[at] : NULL;
+    const struct command *c =
+        at < commands.n && !strcmp(commands.rows[at].name, argv[0]) ? &commands.rows[at] : NULL;
     char *refusal = NULL;
 
     if (!c) {
-        refusal = xasprintf("\"%s\" is not a valid command (use \"list-commands\" to see a list of valid commands)", argv[0]);
+        refusal = xasprintf(
+            "\"%s\" is not a valid command (use \"list-commands\" to see a list of valid commands)", argv[0]);
     } else if (argc - 1 < c->min) {
         refusal = xasprintf("\"%s\" command requires at least %d arguments", argv[0], c->min);
     } else if (argc - 1 > c->max) {
@@ -123,7 +125,8 @@ appctl_dispatch(struct appctl_request *request, int argc, const char *argv[])
     }
 }
 
-/* A command without a socket. If it is not answered before dispatch returns, whoever answers later frees it. */
+/* A command without a socket. If it is not answered before dispatch returns, whoever answers later frees it.
+ */
 struct local_request {
     struct appctl_request up;
     bool answered, failed, abandoned;

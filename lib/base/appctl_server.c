@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The control socket. A request is a JSON-RPC request whose method is the command and whose params are its arguments, as strings; the
-// reply's result, or its error, is text that ends in a new line.
+// The control socket. A request is a JSON-RPC request whose method is the command and whose params are its
+// arguments, as strings; the reply's result, or its error, is text that ends in a new line.
 #include <config.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,7 +12,8 @@
 #include "lib/base/log.h"
 
 COUNTER(appctl_request, "A command came through the control socket.");
-COUNTER(appctl_refused_peer, "A connection to the control socket was dropped: too many, or too many unanswered requests.");
+COUNTER(appctl_refused_peer,
+        "A connection to the control socket was dropped: too many, or too many unanswered requests.");
 
 #define MAX_MESSAGE (256 * 1024)
 #define MAX_CONNECTIONS 64
@@ -129,7 +130,8 @@ on_received(struct jsonrpc *rpc, struct jsonrpc_msg *m, void *c_)
     struct connection *c = c_;
 
     if (m->type != JSONRPC_REQUEST) {
-        log_warn_rl(LOG_appctl, &limit, "%s: received a message that is no request", stream_name(jsonrpc_stream(rpc)));
+        log_warn_rl(LOG_appctl, &limit, "%s: received a message that is no request",
+                    stream_name(jsonrpc_stream(rpc)));
         connection_close(c);
     } else if (c->n_requests >= MAX_UNANSWERED) {
         COUNTER_INC(appctl_refused_peer);

@@ -77,7 +77,8 @@ compare_names(const void *a, const void *b)
     return strcmp((*ca)->name, (*cb)->name);
 }
 
-/* A number that is the same when the same events happened: which counters moved, and to which power of two. */
+/* A number that is the same when the same events happened: which counters moved, and to which power of two.
+ */
 static uint32_t
 hash_of(const struct counter *const *sorted, size_t n)
 {
@@ -105,8 +106,8 @@ cmd_show(struct appctl_request *request, int argc, const char *argv[], void *aux
         sorted[i] = &__start_sluice_counters[i];
     }
     qsort(sorted, n, sizeof *sorted, compare_names);
-    buf_putf(&b, "Event coverage, avg rate over last: %d seconds, last minute, last hour,  hash=%08x:\n", SLOT_SECONDS,
-             hash_of(sorted, n));
+    buf_putf(&b, "Event coverage, avg rate over last: %d seconds, last minute, last hour,  hash=%08x:\n",
+             SLOT_SECONDS, hash_of(sorted, n));
     for (size_t i = 0; i < n; i++) {
         const struct counter *c = sorted[i];
         uint64_t total = counter_read(c);
@@ -116,7 +117,8 @@ cmd_show(struct appctl_request *request, int argc, const char *argv[], void *aux
             continue;
         }
         buf_putf(&b, "%-24s %5.1f/sec %9.3f/sec %13.4f/sec   total: %llu\n", c->name,
-                 c->seconds[last_slot] / (double) SLOT_SECONDS, (double) sum(c->seconds, ARRAY_SIZE(c->seconds)) / 60.0,
+                 c->seconds[last_slot] / (double) SLOT_SECONDS,
+                 (double) sum(c->seconds, ARRAY_SIZE(c->seconds)) / 60.0,
                  (double) sum(c->minutes, ARRAY_SIZE(c->minutes)) / 3600.0, (unsigned long long) total);
     }
     buf_putf(&b, "%zu events never hit\n", n_never);

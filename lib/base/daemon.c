@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The processes: parent (--detach) -> monitor (--monitor) -> daemon. Each forked one has a pipe to the one that waits for it and writes one
-// byte when its start-up is complete; a pipe that closes without it tells that start-up failed, and the exit status is passed on.
+// The processes: parent (--detach) -> monitor (--monitor) -> daemon. Each forked one has a pipe to the one
+// that waits for it and writes one byte when its start-up is complete; a pipe that closes without it tells
+// that start-up failed, and the exit status is passed on.
 #include <config.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -34,7 +35,8 @@ describe_status(int status, char *text, size_t size)
     if (WIFEXITED(status)) {
         snprintf(text, size, "exit status %d", WEXITSTATUS(status));
     } else {
-        snprintf(text, size, "killed (%s)%s", strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
+        snprintf(text, size, "killed (%s)%s", strsignal(WTERMSIG(status)),
+                 WCOREDUMP(status) ? ", core dumped" : "");
     }
 }
 
@@ -49,8 +51,8 @@ wait_for(pid_t pid, int *status)
     return done;
 }
 
-/* Forks. The child returns 0, with the pipe in self.ready_fd; the parent waits for the child's start-up and returns its pid, or -1
- * with '*status' when it died before. */
+/* Forks. The child returns 0, with the pipe in self.ready_fd; the parent waits for the child's start-up and
+ * returns its pid, or -1 with '*status' when it died before. */
 static pid_t
 fork_and_wait(int *status)
 {
@@ -151,7 +153,8 @@ daemon_ready(void)
 static bool
 is_crash(int status)
 {
-    static const int crashes[] = {SIGABRT, SIGALRM, SIGBUS, SIGFPE, SIGILL, SIGPIPE, SIGSEGV, SIGXCPU, SIGXFSZ};
+    static const int crashes[] = {SIGABRT, SIGALRM, SIGBUS,  SIGFPE, SIGILL,
+                                  SIGPIPE, SIGSEGV, SIGXCPU, SIGXFSZ};
 
     for (size_t i = 0; i < ARRAY_SIZE(crashes); i++) {
         if (WIFSIGNALED(status) && WTERMSIG(status) == crashes[i]) {
@@ -171,8 +174,8 @@ note_crash(pid_t pid, int status, unsigned n_crashes, int64_t *started_ms)
 
     describe_status(status, what, sizeof what);
     if (*started_ms && wait_ms > 0) {
-        log_warn(LOG_daemon_unix, "%u crashes: pid %ld died, %s, waiting until %d seconds since last restart", n_crashes, (long) pid, what,
-                 RESTART_SECONDS);
+        log_warn(LOG_daemon_unix, "%u crashes: pid %ld died, %s, waiting until %d seconds since last restart",
+                 n_crashes, (long) pid, what, RESTART_SECONDS);
         usleep((useconds_t) wait_ms * 1000);
     }
     log_err(LOG_daemon_unix, "%u crashes: pid %ld died, %s, restarting", n_crashes, (long) pid, what);
@@ -182,7 +185,8 @@ note_crash(pid_t pid, int status, unsigned n_crashes, int64_t *started_ms)
     *started_ms = now_ms();
 }
 
-/* Watches the daemon, as pid 'pid', and starts it again after a crash. Returns in each new daemon; the monitor exits inside. */
+/* Watches the daemon, as pid 'pid', and starts it again after a crash. Returns in each new daemon; the
+ * monitor exits inside. */
 static void
 monitor(pid_t pid, int status)
 {
@@ -315,7 +319,8 @@ fatal_signal_caught(void *f_)
 void
 daemon_catch_signals(struct loop *loop)
 {
-    static struct fatal_signal fatal_signals[] = {{SIGTERM, NULL}, {SIGINT, NULL}, {SIGHUP, NULL}, {SIGALRM, NULL}};
+    static struct fatal_signal fatal_signals[] = {
+        {SIGTERM, NULL}, {SIGINT, NULL}, {SIGHUP, NULL}, {SIGALRM, NULL}};
 
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < ARRAY_SIZE(fatal_signals); i++) {

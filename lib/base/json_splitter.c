@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds where JSON values end in a byte stream, by counting brackets outside of strings; jansson then parses each. Each byte is looked at
-// once here, however the peer cuts its stream.
+// Finds where JSON values end in a byte stream, by counting brackets outside of strings; jansson then parses
+// each. Each byte is looked at once here, however the peer cuts its stream.
 #include <config.h>
 #include "lib/base/jsonrpc.h"
 
@@ -59,7 +59,8 @@ deliver(struct json_splitter *s, void (*got)(json_t *, void *), void *arg)
 }
 
 int
-json_splitter_feed(struct json_splitter *s, struct slice bytes, size_t max_msg, void (*got)(json_t *, void *), void *arg)
+json_splitter_feed(struct json_splitter *s, struct slice bytes, size_t max_msg, void (*got)(json_t *, void *),
+                   void *arg)
 {
     while (bytes.len) {
         size_t n = 0;

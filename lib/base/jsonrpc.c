@@ -5,7 +5,8 @@
 #include "lib/base/jsonrpc.h"
 #include "lib/base/log.h"
 
-COUNTER(jsonrpc_garbage, "A JSON-RPC peer sent what is no JSON, no message, or too long, and was disconnected.");
+COUNTER(jsonrpc_garbage,
+        "A JSON-RPC peer sent what is no JSON, no message, or too long, and was disconnected.");
 COUNTER(jsonrpc_paused, "Reading from a JSON-RPC peer stopped until it reads what we sent.");
 
 /* With more than this unsent, the peer is not heard: it could make us answer without end. */
@@ -30,24 +31,43 @@ is_null(const json_t *json)
     return !json || json_is_null(json);
 }
 
-/* Which type a message with these members has, by RFC 7047 section 4 and JSON-RPC 1.0; '*why' if none. */
+/* What is wrong with a message that has a method, or has none, by RFC 7047 section 4 and JSON-RPC 1.0; NULL
+ * if nothing. */
+static const char *
+problem_of_request(const struct jsonrpc_msg *m)
+{
+    if (!json_is_array(m->params)) {
+        return "a request needs an array \"params\"";
+    }
+    return is_null(m->result) && is_null(m->error) ? NULL : "a request has no \"result\" and no \"error\"";
+}
+
+static const char *
+problem_of_reply(const struct jsonrpc_msg *m)
+{
+    if (!is_null(m->params)) {
+        return "a reply has no \"params\"";
+    }
+    if (is_null(m->id)) {
+        return "a reply needs an \"id\"";
+    }
+    if (!is_null(m->error) && !is_null(m->result)) {
+        return "a reply has \"result\" or \"error\", not both";
+    }
+    return m->result || m->error ? NULL : "neither \"method\", \"result\" nor \"error\"";
+}
+
 static int
 classify(const struct jsonrpc_msg *m, enum jsonrpc_type *type, const char **why)
 {
-    const char *problem = NULL;
+    const char *problem;
 
     if (m->method) {
         *type = is_null(m->id) ? JSONRPC_NOTIFY : JSONRPC_REQUEST;
-        problem = !json_is_array(m->params)                       ? "a request needs an array \"params\""
-                  : !is_null(m->result) || !is_null(m->error) ? "a request has no \"result\" and no \"error\""
-                                                                  : NULL;
+        problem = problem_of_request(m);
     } else {
         *type = is_null(m->error) ? JSONRPC_REPLY : JSONRPC_ERROR;
-        problem = !is_null(m->params)                             ? "a reply has no \"params\""
-                  : is_null(m->id)                                ? "a reply needs an \"id\""
-                  : !is_null(m->error) && !is_null(m->result) ? "a reply has \"result\" or \"error\", not both"
-                  : !m->result && !m->error                       ? "neither \"method\", \"result\" nor \"error\""
-                                                                  : NULL;
+        problem = problem_of_reply(m);
     }
     *why = problem ? problem : *why;
     return problem ? -EPROTO : 0;
@@ -157,7 +177,8 @@ got_json(json_t *json, void *rpc_)
     if (!*rpc->closed && !rpc->error) {
         rpc->error = jsonrpc_msg_from_json(json, &m, &why);
         if (rpc->error) {
-            log_warn_rl(LOG_jsonrpc, &garbage_limit, "%s: received bad JSON-RPC message: %s", stream_name(rpc->stream), why);
+            log_warn_rl(LOG_jsonrpc, &garbage_limit, "%s: received bad JSON-RPC message: %s",
+                        stream_name(rpc->stream), why);
         } else {
             log_dbg(LOG_jsonrpc, "%s: received %s", stream_name(rpc->stream), m.method ? m.method : "reply");
             handle_message(rpc, &m);

@@ -17,7 +17,8 @@ htable_destroy(struct htable *t)
     htable_init(t);
 }
 
-/* The head of the chain for 'hash'. 'buckets' is NULL while 'one' serves, so that a table may be moved in memory. */
+/* The head of the chain for 'hash'. 'buckets' is NULL while 'one' serves, so that a table may be moved in
+ * memory. */
 static struct hnode **
 bucket_of(struct htable *t, uint32_t hash)
 {

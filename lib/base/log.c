@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Levels and the way of a message; the line format is log_pattern.c's, where it goes log_sink.c's, what an operator says about it
-// log_commands.c's.
+// Levels and the way of a message; the line format is log_pattern.c's, where it goes log_sink.c's, what an
+// operator says about it log_commands.c's.
 #include <config.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -124,7 +124,7 @@ log_enabled(enum log_module module, enum log_level level)
 }
 
 static void PRINTF_LIKE(3, 0)
-write_message(enum log_module module, enum log_level level, const char *fmt, va_list args)
+    write_message(enum log_module module, enum log_level level, const char *fmt, va_list args)
 {
     struct buf text = BUF_EMPTY;
     struct log_record record = {module, level, ++serial, wall_ms(), NULL};
@@ -171,7 +171,8 @@ log_write(enum log_module module, enum log_level level, const char *fmt, ...)
     }
 }
 
-/* Takes a token. If it is the first after messages were held back, '*suppressed' says how many, the others when. */
+/* Takes a token. If it is the first after messages were held back, '*suppressed' says how many, the others
+ * when. */
 static bool
 take_token(struct log_limit *limit, uint64_t *suppressed, int64_t *first_ms, int64_t *last_ms)
 {
@@ -219,8 +220,10 @@ log_write_limited(enum log_module module, enum log_level level, struct log_limit
             int64_t now = now_ms();
 
             log_write(module, level,
-                      "Dropped %llu log messages in last %lld seconds (most recently, %lld seconds ago) due to excessive rate",
-                      (unsigned long long) suppressed, (long long) (now - first_ms) / 1000, (long long) (now - last_ms) / 1000);
+                      "Dropped %llu log messages in last %lld seconds (most recently, %lld seconds ago) due "
+                      "to excessive rate",
+                      (unsigned long long) suppressed, (long long) (now - first_ms) / 1000,
+                      (long long) (now - last_ms) / 1000);
         }
     }
     va_start(args, fmt);

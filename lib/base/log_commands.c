@@ -18,7 +18,8 @@ find_module(const char *s)
         const char *name;
         unsigned module;
     } aliases[] = {
-#define LOG_ALIAS(NAME, ID) {#NAME, LOG_##ID == LOG_N_MODULES ? (unsigned) MODULE_WITHOUT_EFFECT : (unsigned) LOG_##ID},
+#define LOG_ALIAS(NAME, ID)                                                                                  \
+    {#NAME, LOG_##ID == LOG_N_MODULES ? (unsigned) MODULE_WITHOUT_EFFECT : (unsigned) LOG_##ID},
 #include "lib/base/log_alias.def"
 #undef LOG_ALIAS
     };
@@ -165,7 +166,8 @@ log_levels_text(void)
         unsigned m = sorted[i];
 
         buf_putf(&b, "%-16s  %4s       %4s       %4s\n", log_module_name(m),
-                 log_level_name(log_level_of(m, LOG_SINK_CONSOLE)), log_level_name(log_level_of(m, LOG_SINK_SYSLOG)),
+                 log_level_name(log_level_of(m, LOG_SINK_CONSOLE)),
+                 log_level_name(log_level_of(m, LOG_SINK_SYSLOG)),
                  log_level_name(log_level_of(m, LOG_SINK_FILE)));
     }
     return buf_steal_text(&b);
@@ -240,7 +242,8 @@ cmd_list_pattern(struct appctl_request *request, int argc, const char *argv[], v
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         char *pattern = log_sink_pattern(rows[i].sink);
 
-        buf_putf(&b, "%-8s %-32s  %s\n", rows[i].name, rows[i].sink == LOG_SINK_SYSLOG ? log_syslog_head() : "none", pattern);
+        buf_putf(&b, "%-8s %-32s  %s\n", rows[i].name,
+                 rows[i].sink == LOG_SINK_SYSLOG ? log_syslog_head() : "none", pattern);
         free(pattern);
     }
     reply_and_free(request, buf_steal_text(&b));

@@ -30,7 +30,8 @@ log_severity(enum log_level level)
     return LOG_DEBUG;
 }
 
-/* Appends the time by 'template' of strftime(3); each run of '#' becomes the first digits of the fraction of a second. */
+/* Appends the time by 'template' of strftime(3); each run of '#' becomes the first digits of the fraction of
+ * a second. */
 static void
 put_time(struct buf *b, const char *template, size_t template_len, int64_t ms, bool utc)
 {
@@ -125,8 +126,8 @@ put_escape(struct buf *b, const struct escape *e, int facility, const struct log
         break;
     case 'd':
     case 'D':
-        put_time(b, e->argument ? e->argument : iso8601, e->argument ? e->argument_len : strlen(iso8601), r->wall_ms,
-                 e->letter == 'D');
+        put_time(b, e->argument ? e->argument : iso8601, e->argument ? e->argument_len : strlen(iso8601),
+                 r->wall_ms, e->letter == 'D');
         break;
     case 'E':
         gethostname(host, sizeof host - 1);

@@ -23,14 +23,19 @@ enum syslog_method { SYSLOG_LIBC, SYSLOG_NULL, SYSLOG_SOCKET };
 static struct {
     pthread_mutex_t lock;
     char *patterns[LOG_N_SINKS]; /* NULL: the default. */
-    enum log_level console_max; /* Whatever the levels say, no more than this goes to standard error. */
-    int file_fd; /* -1: none. */
+    enum log_level console_max;  /* Whatever the levels say, no more than this goes to standard error. */
+    int file_fd;                 /* -1: none. */
     char *file_name;
     enum syslog_method method;
     int syslog_fd; /* Of SYSLOG_SOCKET; -1 while it cannot be reached. */
     int target_fd; /* --syslog-target; -1: none. */
     int facility;  /* RFC 5424's number, or FACILITY_UNSET. */
-} sinks = {.lock = PTHREAD_MUTEX_INITIALIZER, .console_max = LOG_LEVEL_DBG, .file_fd = -1, .syslog_fd = -1, .target_fd = -1, .facility = FACILITY_UNSET};
+} sinks = {.lock = PTHREAD_MUTEX_INITIALIZER,
+           .console_max = LOG_LEVEL_DBG,
+           .file_fd = -1,
+           .syslog_fd = -1,
+           .target_fd = -1,
+           .facility = FACILITY_UNSET};
 
 static const char *const default_patterns[LOG_N_SINKS] = {
 #define LOG_SINK(ID, NAME, PATTERN) PATTERN,
@@ -127,7 +132,8 @@ write_syslog_line(const struct log_record *r)
     }
     if (sinks.target_fd >= 0) {
         buf_clear(&line);
-        log_format(&line, rfc5424_pattern, sinks.facility == FACILITY_UNSET ? FACILITY_LOCAL0 : sinks.facility, r);
+        log_format(&line, rfc5424_pattern,
+                   sinks.facility == FACILITY_UNSET ? FACILITY_LOCAL0 : sinks.facility, r);
         send(sinks.target_fd, line.data, line.len, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     buf_free(&line);
@@ -255,8 +261,8 @@ log_reopen_file(void)
     }
     name = xstrdup(sinks.file_name);
     /* The same file still: nothing to do, and no line that says so. */
-    if (sinks.file_fd < 0 || fstat(sinks.file_fd, &open_one) || stat(name, &named) || open_one.st_dev != named.st_dev
-        || open_one.st_ino != named.st_ino) {
+    if (sinks.file_fd < 0 || fstat(sinks.file_fd, &open_one) || stat(name, &named) ||
+        open_one.st_dev != named.st_dev || open_one.st_ino != named.st_ino) {
         log_close_file();
         error = log_open_file(name);
     }
@@ -266,8 +272,9 @@ log_reopen_file(void)
 
 /* Names of RFC 5424's facilities, at their numbers. */
 static const char *const facilities[] = {
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "clock", "authpriv", "ftp",
-    "ntp", "audit", "alert", "clock2", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+    "kern",   "user",   "mail",     "daemon", "auth",   "syslog", "lpr",    "news",
+    "uucp",   "clock",  "authpriv", "ftp",    "ntp",    "audit",  "alert",  "clock2",
+    "local0", "local1", "local2",   "local3", "local4", "local5", "local6", "local7",
 };
 
 bool

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each turn: what was set aside by loop_idle() runs, then libevent sleeps until something happens and runs the callbacks.
-// libevent has no hook around its sleep, so the main thread is offline for RCU unless it is inside a callback: every callback runs
-// between loop_enter() and loop_leave().
+// Each turn: what was set aside by loop_idle() runs, then libevent sleeps until something happens and runs
+// the callbacks. libevent has no hook around its sleep, so the main thread is offline for RCU unless it is
+// inside a callback: every callback runs between loop_enter() and loop_leave().
 #include <config.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ struct loop {
     struct cds_list_head posts; /* Under 'post_lock', as the next two. */
     unsigned n_holders;         /* loop_hold(), and one until loop_destroy(). */
     bool destroyed;
-    int post_fd;                /* eventfd, written when 'posts' stops being empty. */
+    int post_fd; /* eventfd, written when 'posts' stops being empty. */
     struct event *post_event;
 };
 
@@ -250,7 +250,8 @@ loop_run(struct loop *loop)
     while (!loop->stop) {
         run_idle(loop);
         if (!loop->stop) {
-            /* Idle work that asked for more idle work waits for a round of events, but does not let the loop sleep. */
+            /* Idle work that asked for more idle work waits for a round of events, but does not let the loop
+             * sleep. */
             event_base_loop(loop->base, EVLOOP_ONCE | (cds_list_empty(&loop->idle) ? 0 : EVLOOP_NONBLOCK));
         }
     }
@@ -315,7 +316,8 @@ loop_fd_set(struct loop_fd *lfd, short events)
 {
     evutil_socket_t fd = event_get_fd(lfd->event);
 
-    if ((event_get_events(lfd->event) & (EV_READ | EV_WRITE)) == events && event_pending(lfd->event, events, NULL)) {
+    if ((event_get_events(lfd->event) & (EV_READ | EV_WRITE)) == events &&
+        event_pending(lfd->event, events, NULL)) {
         return;
     }
     event_del(lfd->event);

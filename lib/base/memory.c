@@ -23,7 +23,7 @@ static struct {
     struct {
         memory_fn *fn;
         void *aux;
-    } *reporters;
+    } * reporters;
     size_t n, allocated;
     struct loop_timer *timer;
     int64_t started_ms;
@@ -103,11 +103,13 @@ check_due(void *loop)
         char *text = usage_text();
 
         if (!memory.logged_kb) {
-            log_info(LOG_memory, "%ld kB peak resident set size after %.1f seconds", usage.ru_maxrss, seconds);
+            log_info(LOG_memory, "%ld kB peak resident set size after %.1f seconds", usage.ru_maxrss,
+                     seconds);
         } else {
-            log_info(LOG_memory, "peak resident set size grew %.0f%% in last %.1f seconds, from %ld kB to %ld kB",
-                     (double) (usage.ru_maxrss - memory.logged_kb) * 100.0 / (double) memory.logged_kb, seconds, memory.logged_kb,
-                     usage.ru_maxrss);
+            log_info(LOG_memory,
+                     "peak resident set size grew %.0f%% in last %.1f seconds, from %ld kB to %ld kB",
+                     (double) (usage.ru_maxrss - memory.logged_kb) * 100.0 / (double) memory.logged_kb,
+                     seconds, memory.logged_kb, usage.ru_maxrss);
         }
         if (text[0]) {
             log_info(LOG_memory, "%s", text);

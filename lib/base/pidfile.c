@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pidfile is alive as long as somebody holds an fcntl() lock on it: that is what Open vSwitch's tools look at. It is written under
-// another name, locked, and renamed, so that nobody sees one that is empty or not locked.
+// A pidfile is alive as long as somebody holds an fcntl() lock on it: that is what Open vSwitch's tools look
+// at. It is written under another name, locked, and renamed, so that nobody sees one that is empty or not
+// locked.
 #include <config.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -64,5 +65,6 @@ pidfile_create(const char *path, bool overwrite)
         log_fatal(LOG_daemon_unix, errno, "%s: rename failed", path);
     }
     free(tmp);
-    /* 'fd' stays open: closing it, or any other descriptor of the file in this process, would lose the lock (fcntl(2)). */
+    /* 'fd' stays open: closing it, or any other descriptor of the file in this process, would lose the lock
+     * (fcntl(2)). */
 }

@@ -12,7 +12,8 @@ struct postponed {
     void *arg;
 };
 
-/* Posted and not yet run, in this process: a callback may postpone more, so that one barrier is not enough for rcu_drain(). */
+/* Posted and not yet run, in this process: a callback may postpone more, so that one barrier is not enough
+ * for rcu_drain(). */
 static unsigned long n_pending;
 
 #ifdef RCU_TSAN

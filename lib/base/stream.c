@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stream's life: (look the name up) -> connect -> (TLS handshake) -> open -> dead. Until it is open what is sent waits in 'early'.
-// Who waits for whom: 'lookup', then 'connecting' watches the socket, then 'bev' owns it.
+// A stream's life: (look the name up) -> connect -> (TLS handshake) -> open -> dead. Until it is open what is
+// sent waits in 'early'. Who waits for whom: 'lookup', then 'connecting' watches the socket, then 'bev' owns
+// it.
 #include <config.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -83,7 +84,8 @@ shut(struct stream *s)
         SSL *ssl = s->kind == STREAM_TLS ? bufferevent_openssl_get_ssl(s->bev) : NULL;
 
         if (ssl && s->open) {
-            SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN); /* So that our close_notify goes out without waiting for the peer's. */
+            SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN); /* So that our close_notify goes out without waiting
+                                                             for the peer's. */
             SSL_shutdown(ssl);
         }
         bufferevent_setcb(s->bev, NULL, NULL, NULL, NULL);
@@ -103,7 +105,8 @@ stream_close(struct stream *s)
     }
 }
 
-/* The end of the stream. The caller touches 's' no more. What was received and not read is lost, as is what was not sent. */
+/* The end of the stream. The caller touches 's' no more. What was received and not read is lost, as is what
+ * was not sent. */
 static void
 die(struct stream *s, int error)
 {
@@ -224,9 +227,11 @@ adopt(struct stream *s, int fd)
         if (error) {
             return error;
         }
-        s->bev = bufferevent_openssl_socket_new(base, fd, ssl, s->accepted ? BUFFEREVENT_SSL_ACCEPTING : BUFFEREVENT_SSL_CONNECTING,
-                                                BEV_OPT_CLOSE_ON_FREE);
-        bufferevent_openssl_set_allow_dirty_shutdown(s->bev, 1); /* Peers that just close are common, and lengths are framed above. */
+        s->bev = bufferevent_openssl_socket_new(
+            base, fd, ssl, s->accepted ? BUFFEREVENT_SSL_ACCEPTING : BUFFEREVENT_SSL_CONNECTING,
+            BEV_OPT_CLOSE_ON_FREE);
+        bufferevent_openssl_set_allow_dirty_shutdown(
+            s->bev, 1); /* Peers that just close are common, and lengths are framed above. */
         s->timer = loop_timer_add(s->loop, handshake_late, s);
         loop_timer_set(s->timer, HANDSHAKE_MS);
     } else {
@@ -357,8 +362,8 @@ start_connecting(struct stream *s)
 }
 
 int
-stream_connect(struct loop *loop, const char *name, uint16_t default_port, const struct stream_ops *ops, void *arg,
-               struct stream **streamp, char **errorp)
+stream_connect(struct loop *loop, const char *name, uint16_t default_port, const struct stream_ops *ops,
+               void *arg, struct stream **streamp, char **errorp)
 {
     struct stream_target target;
     struct stream *s;
@@ -407,7 +412,8 @@ stream_send(struct stream *s, const void *data, size_t n)
 size_t
 stream_backlog(const struct stream *s)
 {
-    return (s->bev ? evbuffer_get_length(bufferevent_get_output(s->bev)) : 0) + (s->early ? evbuffer_get_length(s->early) : 0);
+    return (s->bev ? evbuffer_get_length(bufferevent_get_output(s->bev)) : 0) +
+           (s->early ? evbuffer_get_length(s->early) : 0);
 }
 
 void

@@ -116,7 +116,8 @@ bind_unix(int fd, const char *path)
 {
     struct stat st;
 
-    /* Who may connect: user and group, less the umask. The socket's file inherits the mode of the descriptor (unix(7)). */
+    /* Who may connect: user and group, less the umask. The socket's file inherits the mode of the descriptor
+     * (unix(7)). */
     fchmod(fd, 0770);
     if (!lstat(path, &st)) {
         if (!S_ISSOCK(st.st_mode)) {
@@ -138,7 +139,8 @@ bind_inet(int fd, const struct sockaddr_storage *address, socklen_t len, uint16_
     int on = 1;
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (const struct sockaddr *) address, len) || getsockname(fd, (struct sockaddr *) &bound, &bound_len)) {
+    if (bind(fd, (const struct sockaddr *) address, len) ||
+        getsockname(fd, (struct sockaddr *) &bound, &bound_len)) {
         return -errno;
     }
     *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *) &bound)->sin6_port
@@ -176,8 +178,9 @@ open_socket(const struct stream_target *t, uint16_t *port)
 }
 
 int
-stream_listen(struct loop *loop, const char *name, uint16_t default_port, void (*accept)(struct stream *, void *), void *arg,
-              struct stream_listener **listenerp, char **errorp)
+stream_listen(struct loop *loop, const char *name, uint16_t default_port,
+              void (*accept)(struct stream *, void *), void *arg, struct stream_listener **listenerp,
+              char **errorp)
 {
     struct stream_target target;
     struct stream_listener *l;
@@ -194,7 +197,8 @@ stream_listen(struct loop *loop, const char *name, uint16_t default_port, void (
         return fd;
     }
     l = xzalloc(sizeof *l);
-    *l = (struct stream_listener){.loop = loop, .target = target, .fd = fd, .port = port, .accept = accept, .arg = arg};
+    *l = (struct stream_listener){
+        .loop = loop, .target = target, .fd = fd, .port = port, .accept = accept, .arg = arg};
     l->watch = loop_fd_add(loop, fd, EV_READ, on_connection, l);
     l->resume = loop_timer_add(loop, resume, l);
     *listenerp = l;

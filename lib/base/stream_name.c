@@ -121,7 +121,8 @@ parse_passive(const char *s, struct stream_target *t)
 }
 
 int
-stream_target_parse(const char *name, bool passive, uint16_t default_port, struct stream_target *tp, char **error)
+stream_target_parse(const char *name, bool passive, uint16_t default_port, struct stream_target *tp,
+                    char **error)
 {
     struct stream_target t = {.port = default_port};
     const char *rest = skip_method(name, passive, &t.kind);
@@ -136,7 +137,9 @@ stream_target_parse(const char *name, bool passive, uint16_t default_port, struc
     if (!ok) {
         stream_target_clear(&t);
         *error = xasprintf("%s: %s", name,
-                           rest ? "bad name of a connection" : passive ? "not punix:, ptcp: or pssl:" : "not unix:, tcp: or ssl:");
+                           rest      ? "bad name of a connection"
+                           : passive ? "not punix:, ptcp: or pssl:"
+                                     : "not unix:, tcp: or ssl:");
         return -EINVAL;
     }
     *tp = t;
@@ -154,7 +157,8 @@ stream_target_clear(struct stream_target *t)
 int
 stream_numeric_address(const char *host, uint16_t port, struct sockaddr_storage *ss, socklen_t *len)
 {
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+                             .ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
     char service[8];
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of hosts: getaddrinfo() blocks, so each lookup has a short-lived thread. It may outlive whoever asked, even the loop.
+// Names of hosts: getaddrinfo() blocks, so each lookup has a short-lived thread. It may outlive whoever
+// asked, even the loop.
 #include <config.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -62,7 +63,8 @@ lookup_thread(void *l_)
 }
 
 struct stream_lookup *
-stream_lookup_start(struct loop *loop, const char *host, uint16_t port, void (*done)(struct addrinfo *, int, void *), void *arg)
+stream_lookup_start(struct loop *loop, const char *host, uint16_t port,
+                    void (*done)(struct addrinfo *, int, void *), void *arg)
 {
     struct stream_lookup *l = xzalloc(sizeof *l);
     pthread_attr_t attr;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process's TLS keys. One SSL_CTX serves all connections; it is made again when a file it was made of has changed, at the next
-// connection, so that renewed certificates need no restart. The old one lives on in its sessions (OpenSSL counts references).
+// The process's TLS keys. One SSL_CTX serves all connections; it is made again when a file it was made of has
+// changed, at the next connection, so that renewed certificates need no restart. The old one lives on in its
+// sessions (OpenSSL counts references).
 #include <config.h>
 #include <fcntl.h>
 #include <openssl/err.h>
@@ -57,8 +58,8 @@ static bool
 same_stamps(const struct stamp a[N_FILES], const struct stamp b[N_FILES])
 {
     for (int i = 0; i < N_FILES; i++) {
-        if (a[i].mtime.tv_sec != b[i].mtime.tv_sec || a[i].mtime.tv_nsec != b[i].mtime.tv_nsec || a[i].size != b[i].size
-            || a[i].inode != b[i].inode) {
+        if (a[i].mtime.tv_sec != b[i].mtime.tv_sec || a[i].mtime.tv_nsec != b[i].mtime.tv_nsec ||
+            a[i].size != b[i].size || a[i].inode != b[i].inode) {
             return false;
         }
     }
@@ -68,7 +69,8 @@ same_stamps(const struct stamp a[N_FILES], const struct stamp b[N_FILES])
 const char *
 stream_tls_error_text(unsigned long code)
 {
-    const char *reason = ERR_SYSTEM_ERROR(code) ? errno_text(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
+    const char *reason =
+        ERR_SYSTEM_ERROR(code) ? errno_text(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
 
     return reason ? reason : "TLS error";
 }
@@ -179,7 +181,8 @@ fill_context(SSL_CTX *ctx, bool *bootstrapping)
     if (error) {
         return error;
     }
-    /* No renegotiation: a peer could make us work for nothing. No sessions to resume: each connection is verified. */
+    /* No renegotiation: a peer could make us work for nothing. No sessions to resume: each connection is
+     * verified. */
     SSL_CTX_set_options(ctx, off | SSL_OP_NO_SSLv3 | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_session_id_context(ctx, id, sizeof id);
@@ -199,7 +202,8 @@ fill_context(SSL_CTX *ctx, bool *bootstrapping)
     return error ? error : load_ca(ctx, bootstrapping);
 }
 
-/* Which of the three that every connection needs is not configured, in the words of the log; NULL if all are. */
+/* Which of the three that every connection needs is not configured, in the words of the log; NULL if all are.
+ */
 static const char *
 what_is_missing(void)
 {
@@ -318,7 +322,8 @@ stream_tls_bootstrap(SSL *ssl, const char *name)
         return 0;
     }
     if (!last || X509_NAME_cmp(X509_get_subject_name(last), X509_get_issuer_name(last))) {
-        error = xasprintf("%s: could not bootstrap CA cert: the peer's chain ends in no CA certificate", name);
+        error =
+            xasprintf("%s: could not bootstrap CA cert: the peer's chain ends in no CA certificate", name);
     } else {
         error = save_certificate(last, tls.config.ca_cert);
     }

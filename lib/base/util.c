@@ -176,7 +176,8 @@ parse_u64(const char *s, uint64_t max, uint64_t *value)
         if (digit >= base) {
             return -EINVAL;
         }
-        over |= __builtin_mul_overflow(sum, (uint64_t) base, &sum) || __builtin_add_overflow(sum, (uint64_t) digit, &sum);
+        over |= __builtin_mul_overflow(sum, (uint64_t) base, &sum) ||
+                __builtin_add_overflow(sum, (uint64_t) digit, &sum);
     }
     if (over || sum > max) {
         return -ERANGE;

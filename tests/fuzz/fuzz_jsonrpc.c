@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The JSON splitter and the messages that come out of it. The first byte says how the stream is cut: the same values must come out as
-// of the whole.
+// The JSON splitter and the messages that come out of it. The first byte says how the stream is cut: the same
+// values must come out as of the whole.
 #include <config.h>
 #include <stdlib.h>
 #include "lib/base/jsonrpc.h"
@@ -34,7 +34,8 @@ feed(const uint8_t *data, size_t size, size_t cut)
     struct outcome outcome = {0};
 
     for (size_t at = 0; at < size && !outcome.error; at += cut) {
-        outcome.error = json_splitter_feed(&splitter, slice_of(data + at, MIN(cut, size - at)), 65536, got, &outcome);
+        outcome.error =
+            json_splitter_feed(&splitter, slice_of(data + at, MIN(cut, size - at)), 65536, got, &outcome);
     }
     json_splitter_clear(&splitter);
     return outcome;

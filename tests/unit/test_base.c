@@ -229,8 +229,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),      cmocka_unit_test(test_buf),           cmocka_unit_test(test_htable),
-        cmocka_unit_test(test_loop_order), cmocka_unit_test(test_posts_and_rcu),
+        cmocka_unit_test(test_parse),         cmocka_unit_test(test_buf),
+        cmocka_unit_test(test_htable),        cmocka_unit_test(test_loop_order),
+        cmocka_unit_test(test_posts_and_rcu),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,7 +100,8 @@ test_line(void **state)
 {
     char *text = file_text(path, 0);
 
-    assert_matches(text, "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z\\|00001\\|vlog\\|INFO\\|opened log file ");
+    assert_matches(text, "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z\\|00001\\|"
+                         "vlog\\|INFO\\|opened log file ");
     free(text);
 }
 
@@ -156,7 +157,8 @@ test_levels(void **state)
     assert_false(log_enabled(LOG_dp, LOG_LEVEL_DBG));
     set("file:info");
 
-    static const char *const bad[] = {"nosuch", "dbg:info", "file:console", "bridge:dpif", "PATTERN:nosuch:%m", "FACILITY:nosuch"};
+    static const char *const bad[] = {"nosuch",      "dbg:info",          "file:console",
+                                      "bridge:dpif", "PATTERN:nosuch:%m", "FACILITY:nosuch"};
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         text = run("vlog/set", bad[i], NULL, &failed);
@@ -189,7 +191,8 @@ test_rate_limit(void **state)
     before = file_size();
     log_warn_rl(LOG_bridge, &limit, "again");
     text = file_text(path, before);
-    assert_matches(text, "Dropped 7 log messages in last 0 seconds \\(most recently, 0 seconds ago\\) due to excessive rate\n.*again\n$");
+    assert_matches(text, "Dropped 7 log messages in last 0 seconds \\(most recently, 0 seconds ago\\) due to "
+                         "excessive rate\n.*again\n$");
     free(text);
 
     free(run("vlog/disable-rate-limit", "bridge", NULL, &failed));
@@ -242,7 +245,8 @@ test_counters(void **state)
     COUNTER_INC(test_event);
     assert_int_equal(counter_read(counter_find("test_event")), 51);
     text = run("coverage/show", NULL, NULL, &failed);
-    assert_non_null(strstr(text, "\ntest_event                10.0/sec     0.833/sec        0.0139/sec   total: 51\n"));
+    assert_non_null(
+        strstr(text, "\ntest_event                10.0/sec     0.833/sec        0.0139/sec   total: 51\n"));
     assert_null(strstr(text, "test_never"));
     free(text);
     text = run("coverage/read-counter", "test_event", NULL, &failed);
@@ -261,7 +265,8 @@ test_counters(void **state)
         counter_tick();
     }
     text = run("coverage/show", NULL, NULL, &failed);
-    assert_non_null(strstr(text, "\ntest_event                 0.0/sec     0.000/sec        0.0000/sec   total: 51\n"));
+    assert_non_null(
+        strstr(text, "\ntest_event                 0.0/sec     0.000/sec        0.0000/sec   total: 51\n"));
     free(text);
 }
 

@@ -40,7 +40,7 @@ struct fixture {
     struct buf at_server, at_client;
     int client_error, server_error;
     bool client_closed, server_closed, connected;
-    bool hang_up; /* The client goes as soon as it is connected. */
+    bool hang_up;                          /* The client goes as soon as it is connected. */
     size_t stop_at_client, stop_at_server; /* The loop stops when so many bytes are there. */
     struct loop_timer *deadline;
 };
@@ -185,7 +185,8 @@ echo_over(const char *listen_name, const char *connect_fmt)
 
     fixture_open(&f);
     assert_int_equal(stream_listen(f.loop, listen_name, 0, accepted, &f, &f.listener, &error), 0);
-    name = strchr(connect_fmt, '@') ? xasprintf("%.*s%u", (int) strcspn(connect_fmt, "@"), connect_fmt, stream_listener_port(f.listener))
+    name = strchr(connect_fmt, '@') ? xasprintf("%.*s%u", (int) strcspn(connect_fmt, "@"), connect_fmt,
+                                                stream_listener_port(f.listener))
                                     : xstrdup(connect_fmt);
     assert_int_equal(stream_connect(f.loop, name, 0, &client_ops, &f, &f.client, &error), 0);
     for (int i = 0; i < N; i++) {
@@ -237,8 +238,9 @@ test_long_unix_path(void **state)
 static void
 test_bad_names(void **state)
 {
-    static const char *const bad[] = {"tcp:", "tcp:1.2.3.4", "tcp::80", "tcp:[::1", "tcp:1.2.3.4:x", "tcp:1.2.3.4:65536",
-                                      "udp:1.2.3.4:5", "unix:", "", "ptcp:80", "tcp:1.2.3.4:0", "tcp:1.2.3.4:0x10"};
+    static const char *const bad[] = {
+        "tcp:",          "tcp:1.2.3.4", "tcp::80", "tcp:[::1", "tcp:1.2.3.4:x", "tcp:1.2.3.4:65536",
+        "udp:1.2.3.4:5", "unix:",       "",        "ptcp:80",  "tcp:1.2.3.4:0", "tcp:1.2.3.4:0x10"};
     struct fixture f;
     char *error;
 
@@ -248,7 +250,8 @@ test_bad_names(void **state)
         assert_non_null(strstr(error, bad[i]));
         free(error);
     }
-    assert_int_equal(stream_listen(f.loop, "ptcp:0:nosuchhost", 0, accepted, &f, &f.listener, &error), -EINVAL);
+    assert_int_equal(stream_listen(f.loop, "ptcp:0:nosuchhost", 0, accepted, &f, &f.listener, &error),
+                     -EINVAL);
     free(error);
     assert_int_equal(stream_connect(f.loop, "unix:nobody", 0, &client_ops, &f, &f.client, &error), -ENOENT);
     free(error);
@@ -397,7 +400,8 @@ test_tls(void **state)
     use_keys("leaf", "other-cert.pem", false);
     assert_int_equal(tls_connection_fails(), -EPROTO);
     use_keys("leaf", "taken.pem", true);
-    assert_int_equal(tls_connection_fails(), -EPROTO); /* The CA certificate was taken; from now on it is verified. */
+    assert_int_equal(tls_connection_fails(),
+                     -EPROTO); /* The CA certificate was taken; from now on it is verified. */
     assert_int_equal(access(path_of("taken.pem"), R_OK), 0);
     echo_over("pssl:0:127.0.0.1", "ssl:127.0.0.1:@");
 
@@ -493,7 +497,9 @@ test_splitter(void **state)
         unsigned n = 0;
 
         for (size_t at = 0; at < sizeof text - 1; at += cut) {
-            assert_int_equal(json_splitter_feed(&s, slice_of(text + at, MIN(cut, sizeof text - 1 - at)), 100, count_json, &n), 0);
+            assert_int_equal(json_splitter_feed(&s, slice_of(text + at, MIN(cut, sizeof text - 1 - at)), 100,
+                                                count_json, &n),
+                             0);
         }
         assert_int_equal(n, 3);
         json_splitter_clear(&s);
@@ -531,7 +537,8 @@ caller_received(struct jsonrpc *rpc, struct jsonrpc_msg *m, void *c_)
 
     free(c->result);
     free(c->error);
-    c->result = m->type == JSONRPC_REPLY && json_is_string(m->result) ? xstrdup(json_string_value(m->result)) : NULL;
+    c->result =
+        m->type == JSONRPC_REPLY && json_is_string(m->result) ? xstrdup(json_string_value(m->result)) : NULL;
     c->error = m->type == JSONRPC_ERROR ? xstrdup(json_string_value(m->error)) : NULL;
     c->n_replies++;
     loop_stop(c->loop, 0);
@@ -661,9 +668,17 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unix),     cmocka_unit_test(test_tcp),     cmocka_unit_test(test_long_unix_path),
-        cmocka_unit_test(test_bad_names), cmocka_unit_test(test_refused), cmocka_unit_test(test_abandoned_socket),
-        cmocka_unit_test(test_tls),      cmocka_unit_test(test_tls_garbage), cmocka_unit_test(test_back_pressure), cmocka_unit_test(test_splitter), cmocka_unit_test(test_appctl),
+        cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_tcp),
+        cmocka_unit_test(test_long_unix_path),
+        cmocka_unit_test(test_bad_names),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_abandoned_socket),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_tls_garbage),
+        cmocka_unit_test(test_back_pressure),
+        cmocka_unit_test(test_splitter),
+        cmocka_unit_test(test_appctl),
     };
 
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

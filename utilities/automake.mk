@@ -2,6 +2,7 @@
 bin_PROGRAMS += sluicectl
 sluicectl_SOURCES = utilities/sluicectl.c
 sluicectl_LDADD = libsluice.a $(LIBS_ALL)
+dist_man_MANS += utilities/sluicectl.8
 
 EXTRA_DIST += \
 	check \

@@ -3,3 +3,4 @@ include tests/unit/automake.mk
 include tests/fuzz/automake.mk
 include tests/system/automake.mk
 include tests/eswitch/automake.mk
+include tests/bench/automake.mk

@@ -67,7 +67,7 @@ static void
 running_port_unplug(struct running_bridge *b, struct running_port *p, bool delete_device)
 {
     if (p->port) {
-        log_info(LOG_bridge, "bridge %s: deleted interface %s on port %u", b->name, p->name, port_ofport(p->port));
+        log_info(LOG_bridge, "bridge %s: deleted interface %s on port %u", b->name, p->name, port_ofport(p->port) & 0xffff);
         port_del(p->port, delete_device);
         p->port = NULL;
     }
@@ -256,7 +256,7 @@ port_plug(struct running_bridge *b, struct running_port *p, const struct desired
         port_refuse(b, p, why ? why : xasprintf("could not add network device %s to ofproto (%s)", p->name, errno_text(error)));
         return;
     }
-    log_info(LOG_bridge, "bridge %s: added interface %s on port %u", b->name, p->name, port_ofport(p->port));
+    log_info(LOG_bridge, "bridge %s: added interface %s on port %u", b->name, p->name, port_ofport(p->port) & 0xffff);
     replace_text(&p->error, NULL);
     p->status_dirty = true;
 }

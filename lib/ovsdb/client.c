@@ -37,6 +37,14 @@ client_request(struct ovsdb *db, const char *method, json_t *params)
     return id;
 }
 
+bool
+client_schema_has(const struct ovsdb *db, const char *table, const char *column)
+{
+    const json_t *t = json_object_get(json_object_get(db->schema, "tables"), table);
+
+    return json_object_get(json_object_get(t, "columns"), column) != NULL;
+}
+
 /* Drops the connection, if any, and arms the timer for the next try. */
 static void
 client_disconnect(struct ovsdb *db)

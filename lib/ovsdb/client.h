@@ -54,6 +54,7 @@ struct ovsdb_txn {
 };
 
 int64_t client_request(struct ovsdb *, const char *method, json_t *params); /* Steals 'params'; the request's id. */
+bool client_schema_has(const struct ovsdb *, const char *table, const char *column); /* Monitored by us or not. */
 bool txn_reply(struct ovsdb *, const struct jsonrpc_msg *);                  /* true: it answered a transaction. */
 void txns_abandon(struct ovsdb *);
 

@@ -100,14 +100,6 @@ table_column(const struct ovsdb_table *t, const char *name)
     return NULL;
 }
 
-bool
-replica_has_column(const struct ovsdb_replica *r, const char *table, const char *column)
-{
-    const struct ovsdb_table *t = replica_table(r, table);
-
-    return t && table_column(t, column);
-}
-
 struct ovsdb_row *
 replica_row(const struct ovsdb_table *t, const char *uuid)
 {

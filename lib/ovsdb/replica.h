@@ -45,7 +45,6 @@ struct ovsdb_table_spec {
 /* Takes the columns of 'specs' that 'schema' (the result of get_schema) has. 0, or -EPROTO for a schema that is none. Drops all rows. */
 int replica_init(struct ovsdb_replica *, const json_t *schema, const struct ovsdb_table_spec *, size_t n_specs);
 void replica_destroy(struct ovsdb_replica *);
-bool replica_has_column(const struct ovsdb_replica *, const char *table, const char *column);
 
 /* <table-updates2> of RFC 7047's successor methods, or <table-updates> of RFC 7047 section 4.1.6. 0 or -EPROTO. */
 int replica_apply_updates2(struct ovsdb_replica *, const json_t *updates);

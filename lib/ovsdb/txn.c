@@ -20,7 +20,7 @@ ovsdb_txn_update(struct ovsdb_txn *txn, const struct ovsdb_row *row, const char 
 {
     json_t *update = json_object_get(txn->updates, row->uuid);
 
-    if (!replica_has_column(&txn->db->replica, row->table->name, column)) {
+    if (!client_schema_has(txn->db, row->table->name, column)) {
         json_decref(wire); /* An older schema: there is nowhere to write it. */
         return;
     }

@@ -59,6 +59,7 @@ struct action_meter { struct action a; uint32_t id; uint32_t pad; };
 struct action_sample { struct action a; uint32_t probability; uint32_t nested_size; /* struct action nested[] */ };
 struct action_clone { struct action a; uint32_t nested_size; uint32_t pad; /* struct action nested[] */ };
 struct action_check_len { struct action a; uint16_t len; uint16_t pad; uint32_t greater_size; /* then: list if greater, list if less or equal */ };
+enum { NAT_PERSISTENT = 1, NAT_HASH = 2, NAT_RANDOM = 4 }; /* action_ct.nat_flags */
 struct action_ct {
     struct action a;
     uint8_t commit, force, nat /* 0 none, 1 nat only, 2 src, 3 dst */, nat_flags;
@@ -77,6 +78,7 @@ void action_put_output(struct buf *, uint32_t port);
 void action_put_userspace(struct buf *, uint32_t pid, const struct upcall_cookie *);
 /* Nested lists: 'begin' gives the offset to hand to 'end' after the nested records were appended. */
 size_t action_nest_begin(struct buf *, enum action_kind, size_t header_size);
+void action_nest_else(struct buf *, size_t offset); /* check_len: what is appended from here on is its second list. */
 void action_nest_end(struct buf *, size_t offset); /* Sets a.size and nested_size. */
 
 static inline const struct action *

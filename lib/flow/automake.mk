@@ -13,3 +13,6 @@ unit_tests += tests/unit/test_classifier
 libsluice_a_SOURCES += \
 	lib/flow/field_text.c lib/flow/match_parse.c lib/flow/match_text.c lib/flow/match_text.h lib/flow/text.c lib/flow/text.h
 unit_tests += tests/unit/test_flow_text
+libsluice_a_SOURCES += lib/flow/dp_attr.c lib/flow/dp_text.c lib/flow/dp_text.h
+libsluice_a_SOURCES += lib/flow/action.c lib/flow/action_parse.c lib/flow/action_text.c lib/flow/action_text.h
+unit_tests += tests/unit/test_flow_dp_text

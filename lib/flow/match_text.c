@@ -29,9 +29,17 @@ static const struct item icmp[] = {{FIELD_ICMP_TYPE}, {FIELD_ICMP_CODE}};
 static const struct item nd[] = {{FIELD_ND_TARGET}, {FIELD_ND_SLL}, {FIELD_ND_TLL}, {FIELD_ND_RESERVED}, {FIELD_ND_OPTIONS_TYPE}};
 static const struct item ports[] = {{FIELD_TCP_SRC, "tp_src"}, {FIELD_TCP_DST, "tp_dst"}, {FIELD_TCP_FLAGS}};
 
+/* What is printed, and where to. */
+struct printing {
+    const struct match *m;
+    const struct port_names *names;
+    struct buf *b;
+    bool is_packet; /* Not a match, but all of a packet. */
+};
+
 /* How fields are printed that a match shows in another way than set_field does. */
 static bool
-put_special(const struct field *f, const union field_value *value, const union field_value *mask, struct buf *b)
+put_special(const struct field *f, const union field_value *value, const union field_value *mask, bool is_megaflow, struct buf *b)
 {
     unsigned x = (unsigned) value_load(value, f->n_bytes);
 
@@ -48,6 +56,12 @@ put_special(const struct field *f, const union field_value *value, const union f
     case FIELD_TUN_GBP_FLAGS:
         text_put_hex(b, x);
         return true;
+    case FIELD_ICMP_TYPE:
+    case FIELD_ICMP_CODE:
+        if (is_megaflow) { /* Where they are bytes of 16-bit ports. */
+            buf_putf(b, "0x%x/0x%x", x, (unsigned) value_load(mask, f->n_bytes));
+        }
+        return is_megaflow;
     case FIELD_TUN_FLAGS:
         text_put_flags_masked(b, x, (uint32_t) value_load(mask, f->n_bytes), tnl_flag_names);
         return true;
@@ -68,9 +82,11 @@ put_special(const struct field *f, const union field_value *value, const union f
 }
 
 static void
-put_field(const struct item *item, const struct match *m, const struct port_names *names, struct buf *b)
+put_field(const struct printing *p, enum field_id id, const char *label)
 {
-    const struct field *f = &field_table[item->id];
+    const struct match *m = p->m;
+    struct buf *b = p->b;
+    const struct field *f = &field_table[id];
     union field_value value, mask;
 
     field_get_mask(f, &m->mask, &mask);
@@ -78,21 +94,21 @@ put_field(const struct item *item, const struct match *m, const struct port_name
         return;
     }
     field_get(f, &m->key, &value);
-    buf_putf(b, "%s=", item->label ? item->label : f->name);
-    if (!put_special(f, &value, &mask, b)) {
-        field_format_value(f, &value, f->maskable ? &mask : NULL, names, b);
+    buf_putf(b, "%s=", label ? label : f->name);
+    if (!put_special(f, &value, &mask, m->mask.recirc_id && !p->is_packet, b)) {
+        field_format_value(f, &value, f->maskable ? &mask : NULL, p->names, b);
     }
     buf_putc(b, ',');
 }
 
 static void
-put_fields(const struct item *items, size_t n, const struct match *m, const struct port_names *names, struct buf *b)
+put_fields(const struct printing *p, const struct item *items, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        put_field(&items[i], m, names, b);
+        put_field(p, items[i].id, items[i].label);
     }
 }
-#define PUT(ITEMS) put_fields(ITEMS, ARRAY_SIZE(ITEMS), m, names, b)
+#define PUT(ITEMS) put_fields(p, ITEMS, ARRAY_SIZE(ITEMS))
 
 static const struct protocol protocols[] = {
     {"icmp", 0x0800, 1},   {"tcp", 0x0800, 6},   {"udp", 0x0800, 17},   {"sctp", 0x0800, 132},  {"ip", 0x0800, 0},
@@ -183,8 +199,9 @@ put_vlan(const struct match *m, int i, struct buf *b)
 }
 
 static void
-put_l4(const struct match *m, const struct port_names *names, struct buf *b)
+put_l4(const struct printing *p)
 {
+    const struct match *m = p->m;
     bool v4 = m->key.eth_type == htons(0x0800), v6 = m->key.eth_type == htons(0x86dd);
 
     if ((v4 && m->key.nw_proto == IPPROTO_ICMP) || (v6 && m->key.nw_proto == IPPROTO_ICMPV6)) {
@@ -198,8 +215,9 @@ put_l4(const struct match *m, const struct port_names *names, struct buf *b)
 }
 
 static void
-put_l3(const struct match *m, const struct protocol *protocol, const struct port_names *names, struct buf *b)
+put_l3(const struct printing *p, const struct protocol *protocol)
 {
+    const struct match *m = p->m;
     uint16_t type = ntohs(m->key.eth_type);
 
     if (type == 0x0806 || type == 0x8035) {
@@ -212,61 +230,72 @@ put_l3(const struct match *m, const struct protocol *protocol, const struct port
         PUT(ip);
     }
     if (m->mask.nw_proto && (!protocol || !protocol->nw_proto)) {
-        put_field(&(struct item){FIELD_NW_PROTO, NULL}, m, names, b);
+        put_field(p, FIELD_NW_PROTO, NULL);
     }
     PUT(ip_any);
     PUT(mpls);
     for (int i = 1; i < FLOW_N_MPLS; i++) {
         if (m->mask.mpls[i]) {
-            buf_putf(b, "mpls_lse%d=%u,", i, ntohl(m->key.mpls[i]));
+            buf_putf(p->b, "mpls_lse%d=%u,", i, ntohl(m->key.mpls[i]));
         }
     }
-    put_field(&(struct item){FIELD_IP_FRAG, "nw_frag"}, m, names, b);
-    put_l4(m, names, b);
+    put_field(p, FIELD_IP_FRAG, "nw_frag");
+    put_l4(p);
 }
 
 static void
-put_tunnel(const struct match *m, const struct port_names *names, struct buf *b)
+put_tunnel(const struct printing *p)
 {
     PUT(tunnel);
-    if (m->mask.tun_flags & FLOW_TNL_F_KEY) {
-        /* The whole of a packet's tunnel. */
-        buf_puts(b, "tun_erspan_ver=0,gtpu_flags=0,gtpu_msgtype=0,tun_flags=");
-        text_put_flags(b, m->key.tun_flags, tnl_flag_names);
-        buf_putc(b, ',');
+    if (p->is_packet && p->m->mask.tun_flags) {
+        /* What packets have of kinds of tunnels that are not matched on. */
+        buf_puts(p->b, "tun_erspan_ver=0,gtpu_flags=0,gtpu_msgtype=0,tun_flags=");
+        text_put_flags(p->b, p->m->key.tun_flags, tnl_flag_names);
+        buf_putc(p->b, ',');
     } else {
-        put_field(&(struct item){FIELD_TUN_FLAGS, NULL}, m, names, b);
+        put_field(p, FIELD_TUN_FLAGS, NULL);
     }
+}
+
+static void
+put_match(const struct printing *p)
+{
+    const struct match *m = p->m;
+    const struct protocol *protocol = protocol_of(m);
+
+    PUT(before_protocol);
+    put_packet_type(m, p->b);
+    if (protocol) {
+        buf_putf(p->b, "%s,", protocol->name);
+    }
+    for (unsigned i = 0; i < FLOW_N_REGS; i++) {
+        put_field(p, FIELD_REG0 + i, NULL);
+    }
+    put_tunnel(p);
+    put_field(p, FIELD_METADATA, NULL);
+    put_field(p, FIELD_IN_PORT_OXM, "in_port");
+    for (int i = 0; i < FLOW_N_VLANS; i++) {
+        put_vlan(m, i, p->b);
+    }
+    PUT(ethernet);
+    if (m->mask.eth_type && !protocol) {
+        buf_putf(p->b, "dl_type=0x%04x,", ntohs(m->key.eth_type));
+    }
+    put_l3(p, protocol);
 }
 
 void
 match_format(const struct match *m, int priority, const struct port_names *names, struct buf *b)
 {
-    const struct protocol *protocol = protocol_of(m);
+    size_t start = b->len;
 
     if (priority >= 0 && priority != MATCH_DEFAULT_PRIORITY) {
         buf_putf(b, "priority=%d,", priority);
     }
-    PUT(before_protocol);
-    put_packet_type(m, b);
-    if (protocol) {
-        buf_putf(b, "%s,", protocol->name);
+    put_match(&(struct printing){m, names, b, false});
+    if (b->len > start) {
+        buf_chomp(b, ',');
     }
-    for (int i = 0; i < FLOW_N_REGS; i++) {
-        put_field(&(struct item){FIELD_REG0 + (unsigned) i, NULL}, m, names, b);
-    }
-    put_tunnel(m, names, b);
-    put_field(&(struct item){FIELD_METADATA, NULL}, m, names, b);
-    put_field(&(struct item){FIELD_IN_PORT_OXM, "in_port"}, m, names, b);
-    for (int i = 0; i < FLOW_N_VLANS; i++) {
-        put_vlan(m, i, b);
-    }
-    PUT(ethernet);
-    if (m->mask.eth_type && !protocol) {
-        buf_putf(b, "dl_type=0x%04x,", ntohs(m->key.eth_type));
-    }
-    put_l3(m, protocol, names, b);
-    buf_chomp(b, ',');
 }
 
 #define FILL(MEMBER) memset(&m->mask.MEMBER, 0xff, sizeof m->mask.MEMBER)
@@ -426,5 +455,6 @@ flow_key_format(const struct flow_key *key, const struct port_names *names, stru
     show_ct_tuple(&m);
     show_l2(&m);
     show_l3(&m);
-    match_format(&m, -1, names, b);
+    put_match(&(struct printing){&m, names, b, true});
+    buf_chomp(b, ',');
 }

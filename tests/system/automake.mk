@@ -10,8 +10,10 @@ EXTRA_DIST += \
 	tests/system/harness/vm.py \
 	tests/system/harness/wait.py \
 	tests/system/test_dp.py \
+	tests/system/test_appctl.py \
 	tests/system/test_database.py \
 	tests/system/test_forwarding.py \
+	tests/system/test_offload.py \
 	tests/system/test_openflow.py \
 	tests/system/test_ovs_ctl.py \
 	tests/system/test_restart.py

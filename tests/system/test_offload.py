@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One step lower: flows in TC, and what sluicectl tells of where each flow runs."""
+import json
+import os
+import re
+
+import pytest
+from harness.command import run
+from harness.wait import until
+from test_forwarding import datagram
+
+pytestmark = pytest.mark.ours
+
+
+def sluicectl(switch, *arguments):
+    return run(os.path.join(os.environ.get("SLUICE_BUILD", "_build"), "sluicectl"), *arguments, env=switch.env)
+
+
+def flows_from(switch, vm):
+    """The megaflows of packets from VM, as sluicectl flows --json has them."""
+    return [flow for flow in json.loads(sluicectl(switch, "flows", "--json")) if vm.port in flow["match"]]
+
+
+def filters(vm):
+    """The TC filters on a VM's port, the way tc -s shows them."""
+    return run("tc", "-s", "filter", "show", "dev", vm.port, "ingress")
+
+
+@pytest.mark.tiers("tc")
+def test_flow_goes_to_tc_and_forwards_there(switch, lan):
+    bridge, first, second = lan
+    frame = datagram(first, second, 4010)
+    second.drain()
+    first.send(frame)
+    assert second.receive(wanted=frame.__eq__)
+    until(lambda: any(flow["tier"] == "tc" for flow in flows_from(switch, first)), "the flow is in TC")
+    for _ in range(50):
+        first.send(frame)
+    until(lambda: len([got for got in second.drain() if got == frame]) > 0, "TC forwards")
+    text = filters(first)
+    assert "flower" in text and "skip_hw" in text and re.search(r"cookie [0-9a-f]{32}", text)
+    listed = switch.appctl("dpctl/dump-flows", "-m", "type=offloaded")
+    cookie = re.search(r"cookie ([0-9a-f]{32})", text).group(1)
+    assert "dp:tc" in listed and cookie in listed.replace("-", "")
+    assert "tc" in sluicectl(switch, "offload")
+
+
+@pytest.mark.tiers("tc")
+def test_filters_leave_with_their_port(switch, lan):
+    bridge, first, second = lan
+    first.send(datagram(first, second, 4011))
+    until(lambda: "flower" in filters(first), "the flow is in TC")
+    bridge.unplug(first)
+    assert "flower" not in run("tc", "filter", "show", "dev", first.port, "ingress")
+
+
+@pytest.mark.tiers("tc")
+def test_what_tc_does_not_take_stays_with_a_reason(switch, lan):
+    """A change that the thin slice of TC has no action for runs in the kernel datapath, and says why."""
+    bridge, first, second = lan
+    bridge.set_flows("priority=5,udp,actions=mod_nw_src:10.9.9.9,output:2", "priority=0,actions=NORMAL")
+    until(lambda: first.send(datagram(first, second, 4012)) or
+          [flow for flow in flows_from(switch, first) if "ipv4" in flow["actions"] and flow["tier"] != "tc" and flow["why"]],
+          "the flow is in the kernel with a reason")
+
+
+@pytest.mark.tiers("kernel")
+def test_without_offload_every_flow_says_so(switch, lan):
+    bridge, first, second = lan
+    first.send(datagram(first, second, 4013))
+    flows = until(lambda: flows_from(switch, first), "the flow is there")
+    assert all(flow["tier"] != "tc" and flow["why"] for flow in flows)
+    assert "flower" not in filters(first)
+    text = sluicectl(switch, "flows")
+    assert "not lower:" in text and first.port in text

@@ -136,10 +136,11 @@ put_prop(struct buf *b, uint16_t type, const void *data, size_t n)
     buf_put_zeros(b, ROUND_UP(4 + n, 8) - (4 + n));
 }
 
+/* A number of up to 32 bits: left-aligned in 4 bytes that all count. */
 static void
-put_prop32(struct buf *b, uint16_t type, uint32_t x)
+put_prop32(struct buf *b, uint16_t type, uint32_t left_aligned)
 {
-    be32 wire = htonl(x);
+    be32 wire = htonl(left_aligned);
 
     put_prop(b, type, &wire, sizeof wire);
 }
@@ -170,11 +171,11 @@ encode_nx2(const struct packet_in *pin, enum of_version version, struct buf *b)
     if (n < pin->data.len) {
         put_prop32(b, NXPINT_FULL_LEN, (uint32_t) pin->data.len);
     }
-    put_prop(b, NXPINT_TABLE_ID, &pin->table_id, 1);
+    put_prop32(b, NXPINT_TABLE_ID, (uint32_t) pin->table_id << 24);
     if (pin->cookie != UINT64_MAX) {
         put_prop64(b, NXPINT_COOKIE, pin->cookie);
     }
-    put_prop(b, NXPINT_REASON, (uint8_t[]){reason_for(pin->reason, OF14)}, 1);
+    put_prop32(b, NXPINT_REASON, (uint32_t) reason_for(pin->reason, OF14) << 24);
     metadata_match(&pin->key, &m);
     at = b->len;
     buf_put_be16(b, NXPINT_METADATA);

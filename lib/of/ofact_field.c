@@ -158,16 +158,13 @@ decode_oxm_value(struct ofact_decoder *d, bool may_mask)
     enum of_error error = oxm_pull_entry(&d->body, &f, &value, &mask, &masked);
 
     if (error) {
-        return error == OFERR_OFPBMC_BAD_MASK ? OFERR_OFPBAC_BAD_SET_MASK
-               : error == OFERR_OFPBMC_BAD_FIELD ? OFERR_OFPBAC_BAD_SET_TYPE
-               : error == OFERR_OFPBMC_BAD_LEN   ? OFERR_OFPBAC_BAD_SET_LEN
-                                                 : OFERR_OFPBAC_BAD_SET_ARGUMENT;
+        return error == OFERR_OFPBMC_BAD_MASK ? OFERR_OFPBAC_BAD_SET_MASK : error;
     }
     if (!slice_is_zero(d->body) || d->body.len >= 8) {
-        return OFERR_OFPBAC_BAD_SET_LEN;
+        return OFERR_OFPBAC_BAD_SET_ARGUMENT;
     }
     if (masked && !may_mask) {
-        return OFERR_OFPBAC_BAD_SET_TYPE;
+        return OFERR_OFPBAC_BAD_SET_MASK;
     }
     if (!f->writable) {
         return OFERR_OFPBAC_BAD_SET_ARGUMENT;

@@ -175,7 +175,11 @@ format_SET_FIELD(const struct ofact_set_field *a, struct printer *p)
 {
     const struct set_form *form = set_form_by_wire((enum ofact_wire) a->a.raw);
 
-    if (form) {
+    if (form && (form->field == FIELD_DL_VLAN || form->field == FIELD_DL_VLAN_PCP) && !a->push_vlan_if_none) {
+        buf_puts(p->b, "set_"); /* 1.1's form, which wants a tag to be there. */
+        buf_puts(p->b, form->text + strlen("mod_"));
+        put_form_value(a, form->text, p);
+    } else if (form) {
         buf_puts(p->b, form->text);
         put_form_value(a, form->text, p);
     } else if (a->a.raw == WIRE_REG_LOAD) {

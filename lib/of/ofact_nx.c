@@ -9,13 +9,15 @@ enum { PROP_MAX_LEN, PROP_CONTROLLER_ID, PROP_REASON, PROP_USERDATA, PROP_PAUSE,
 static enum of_error
 decode_controller_prop(uint16_t type, struct slice body, struct ofact_controller *a, struct slice *userdata)
 {
+    bool number = body.len == 4; /* Numbers of 8 and 16 bits are padded within the property. */
+
     switch (type) {
     case PROP_MAX_LEN:
-        return slice_get_be16(&body, &a->max_len) && !body.len ? OFERR_OK : OFERR_OFPBPC_BAD_LEN;
+        return number && slice_get_be16(&body, &a->max_len) ? OFERR_OK : OFERR_OFPBPC_BAD_LEN;
     case PROP_CONTROLLER_ID:
-        return slice_get_be16(&body, &a->controller_id) && !body.len ? OFERR_OK : OFERR_OFPBPC_BAD_LEN;
+        return number && slice_get_be16(&body, &a->controller_id) ? OFERR_OK : OFERR_OFPBPC_BAD_LEN;
     case PROP_REASON:
-        return slice_get_u8(&body, &a->reason) && !body.len ? OFERR_OK : OFERR_OFPBPC_BAD_LEN;
+        return number && slice_get_u8(&body, &a->reason) ? OFERR_OK : OFERR_OFPBPC_BAD_LEN;
     case PROP_USERDATA:
         *userdata = body;
         return OFERR_OK;
@@ -23,7 +25,7 @@ decode_controller_prop(uint16_t type, struct slice body, struct ofact_controller
         a->pause = true;
         return body.len ? OFERR_OFPBPC_BAD_LEN : OFERR_OK;
     case PROP_METER_ID:
-        return slice_get_be32(&body, &a->meter_id) && !body.len ? OFERR_OK : OFERR_OFPBPC_BAD_LEN;
+        return number && slice_get_be32(&body, &a->meter_id) ? OFERR_OK : OFERR_OFPBPC_BAD_LEN;
     default:
         return OFERR_OFPBPC_BAD_TYPE;
     }
@@ -91,6 +93,15 @@ begin_prop(struct buf *b, uint16_t type)
     return start;
 }
 
+/* A number, with padding that counts. */
+static void
+put_number_prop(struct buf *b, uint16_t type, uint32_t left_aligned)
+{
+    buf_put_be16(b, type);
+    buf_put_be16(b, 8);
+    buf_put_be32(b, left_aligned);
+}
+
 static void
 end_prop(struct buf *b, size_t start)
 {
@@ -108,19 +119,13 @@ encode_controller2(const struct ofact_controller *a, struct buf *b)
 
     buf_put_zeros(b, 6);
     if (a->max_len != UINT16_MAX) {
-        p = begin_prop(b, PROP_MAX_LEN);
-        buf_put_be16(b, a->max_len);
-        end_prop(b, p);
+        put_number_prop(b, PROP_MAX_LEN, (uint32_t) a->max_len << 16);
     }
     if (a->controller_id) {
-        p = begin_prop(b, PROP_CONTROLLER_ID);
-        buf_put_be16(b, a->controller_id);
-        end_prop(b, p);
+        put_number_prop(b, PROP_CONTROLLER_ID, (uint32_t) a->controller_id << 16);
     }
     if (a->reason != OFPR_ACTION) {
-        p = begin_prop(b, PROP_REASON);
-        buf_put_u8(b, a->reason);
-        end_prop(b, p);
+        put_number_prop(b, PROP_REASON, (uint32_t) a->reason << 24);
     }
     if (a->userdata_len) {
         p = begin_prop(b, PROP_USERDATA);
@@ -131,9 +136,7 @@ encode_controller2(const struct ofact_controller *a, struct buf *b)
         end_prop(b, begin_prop(b, PROP_PAUSE));
     }
     if (a->meter_id) {
-        p = begin_prop(b, PROP_METER_ID);
-        buf_put_be32(b, a->meter_id);
-        end_prop(b, p);
+        put_number_prop(b, PROP_METER_ID, a->meter_id);
     }
 }
 

@@ -88,7 +88,9 @@ devices_come_change_and_go(void **state)
     assert_int_equal(netdev_set_mtu(lab->netdevs, "nd0", 1400), 0);
     assert_int_equal(netdev_set_mac(lab->netdevs, "nd0", mac), 0);
     assert_int_equal(netdev_set_up(lab->netdevs, "nd0", true), 0);
-    assert_int_equal(netdev_set_up(lab->netdevs, "nd1", true), 0);
+    run("ip link set nd1 name nd2");
+    assert_non_null(netdev_by_name(lab->netdevs, "nd2"));
+    assert_null(netdev_by_name(lab->netdevs, "nd1"));
     info = netdev_by_ifindex(lab->netdevs, ifindex);
     assert_int_equal(info->mtu, 1400);
     assert_true(eth_addr_equals(info->mac, mac));
@@ -97,8 +99,6 @@ devices_come_change_and_go(void **state)
     assert_int_not_equal(netdev_set_mtu(lab->netdevs, "nd0", 1), 0);
     assert_int_equal(netdev_get_stats(lab->netdevs, "nd0", &stats), 0);
 
-    run("ip link set nd1 name nd2");
-    assert_non_null(netdev_by_name(lab->netdevs, "nd2"));
     run("ip link del nd0");
     lab->wait_gone = "nd0";
     assert_int_equal(loop_run(lab->loop), 0);

@@ -1,0 +1,547 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <config.h>
+#include "lib/dp/place_private.h"
+
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include "lib/base/hash.h"
+#include "lib/base/log.h"
+#include "lib/base/rcu.h"
+
+uint32_t
+place_ufid_hash(dp_ufid u)
+{
+    return hash_u64(u.hi ^ u.lo, 0);
+}
+
+struct place_flow *
+place_find(const struct place *p, dp_ufid ufid)
+{
+    struct hnode *h = htable_first_with_hash(&p->flows, place_ufid_hash(ufid));
+
+    for (; h; h = htable_next_with_hash(h)) {
+        struct place_flow *f = CONTAINER_OF(h, struct place_flow, node);
+
+        if (dp_ufid_equal(f->ufid, ufid)) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+static struct place_reason *
+reason_get(struct place *p, const char *text)
+{
+    uint32_t hash = hash_string(text, 0);
+    struct hnode *h = htable_first_with_hash(&p->reasons, hash);
+    struct place_reason *r;
+
+    for (; h; h = htable_next_with_hash(h)) {
+        r = CONTAINER_OF(h, struct place_reason, node);
+        if (!strcmp(r->text, text)) {
+            r->n_flows++;
+            return r;
+        }
+    }
+    r = xzalloc(sizeof *r);
+    memcpy(r->text, text, MIN(strlen(text), sizeof r->text - 1));
+    r->n_flows = 1;
+    htable_insert(&p->reasons, &r->node, hash);
+    return r;
+}
+
+static void
+reason_put(struct place *p, struct place_reason *r)
+{
+    if (r && !--r->n_flows) {
+        htable_remove(&p->reasons, &r->node);
+        free(r);
+    }
+}
+
+void
+place_set_tier(struct place *p, struct place_flow *f, enum place_tier tier, const char *why)
+{
+    struct place_reason *old = f->why;
+
+    f->why = why && *why ? reason_get(p, why) : NULL;
+    reason_put(p, old);
+    p->n_tier[f->tier]--;
+    f->tier = tier;
+    p->n_tier[f->tier]++;
+}
+
+void
+place_set_actions(struct place_flow *f, const void *actions, size_t actions_len)
+{
+    free(f->actions);
+    f->actions = actions_len ? xmemdup(actions, actions_len) : NULL;
+    f->actions_len = (uint32_t) actions_len;
+}
+
+struct place_flow *
+place_add(struct place *p, dp_ufid ufid, const struct match *match, const void *actions, size_t actions_len)
+{
+    struct place_flow *f = xzalloc(sizeof *f);
+
+    f->ufid = ufid;
+    f->match = match_pack(match);
+    f->sw_extra = match->key.vlan[0].tci & htons(FLOW_VLAN_PRESENT) ? 18 : 14;
+    f->tier = PLACE_DP;
+    f->in_dp = true;
+    f->heat = PLACE_HEAT_NEW;
+    p->n_tier[PLACE_DP]++;
+    place_set_actions(f, actions, actions_len);
+    htable_insert(&p->flows, &f->node, place_ufid_hash(ufid));
+    return f;
+}
+
+void
+place_remove(struct place *p, struct place_flow *f)
+{
+    place_dequeue(p, f);
+    place_forget_filter(p, f);
+    reason_put(p, f->why);
+    p->n_tier[f->tier]--;
+    htable_remove(&p->flows, &f->node);
+    free(f->match);
+    free(f->actions);
+    free(f);
+}
+
+void
+place_forget_filter(struct place *p, struct place_flow *f)
+{
+    if (f->prio) {
+        struct place_port *port = place_port_by_ifindex(p, f->prio->ifindex);
+
+        if (port) {
+            port->n_filters--;
+        }
+        tc_prio_put(p->prios, f->prio);
+        f->prio = NULL;
+    }
+}
+
+void
+place_enqueue(struct place *p, struct place_flow *f)
+{
+    if (f->queued || f->busy) {
+        return;
+    }
+    f->retry = false;
+    if (p->n_queued >= PLACE_QUEUE_MAX && !f->demote) {
+        place_set_tier(p, f, f->tier, "too many flows wait for promotion");
+        f->retry = true;
+        return;
+    }
+    cds_list_add_tail(&f->queue_node, &p->queues[f->demote ? PLACE_N_HEATS - 1 : f->heat]);
+    f->queued = true;
+    p->n_queued++;
+    pthread_cond_signal(&p->work);
+}
+
+void
+place_dequeue(struct place *p, struct place_flow *f)
+{
+    if (f->queued) {
+        cds_list_del(&f->queue_node);
+        f->queued = false;
+        p->n_queued--;
+    }
+}
+
+void
+place_seize(struct place *p, const dp_ufid *ufids, struct place_flow **flows, size_t n)
+{
+    bool wait;
+
+    do {
+        wait = false;
+        for (size_t i = 0; i < n && !wait; i++) {
+            flows[i] = place_find(p, ufids[i]);
+            wait = flows[i] && flows[i]->busy;
+        }
+        if (wait) {
+            pthread_cond_wait(&p->not_busy, &p->lock);
+        }
+    } while (wait);
+    for (size_t i = 0; i < n; i++) {
+        if (flows[i] && flows[i]->busy) {
+            flows[i] = NULL; /* The same flow twice in one batch. */
+        } else if (flows[i]) {
+            place_dequeue(p, flows[i]);
+            flows[i]->busy = true;
+        }
+    }
+}
+
+void
+place_release(struct place *p, struct place_flow **flows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (flows[i]) {
+            flows[i]->busy = false;
+        }
+    }
+    pthread_cond_broadcast(&p->not_busy);
+}
+
+static struct place_port *
+port_by_number(const struct place *p, uint32_t number)
+{
+    struct hnode *h = htable_first_with_hash(&p->ports_by_number, hash_u64(number, 0));
+
+    for (; h; h = htable_next_with_hash(h)) {
+        struct place_port *port = CONTAINER_OF(h, struct place_port, by_number);
+
+        if (port->port.number == number) {
+            return port;
+        }
+    }
+    return NULL;
+}
+
+struct place_port *
+place_port_by_ifindex(const struct place *p, int ifindex)
+{
+    struct hnode *h = htable_first_with_hash(&p->ports_by_ifindex, hash_u64((uint64_t) ifindex, 0));
+
+    for (; h; h = htable_next_with_hash(h)) {
+        struct place_port *port = CONTAINER_OF(h, struct place_port, by_ifindex);
+
+        if (port->port.ifindex == ifindex) {
+            return port;
+        }
+    }
+    return NULL;
+}
+
+static struct tc_port
+tc_port_by_number(uint32_t number, void *place_)
+{
+    struct place *p = place_;
+    struct place_port *port;
+    struct tc_port result = {.ifindex = 0};
+
+    pthread_mutex_lock(&p->lock);
+    port = port_by_number(p, number);
+    if (port) {
+        result = port->port;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return result;
+}
+
+static struct tc_port
+tc_port_by_ifindex(int ifindex, void *place_)
+{
+    struct place *p = place_;
+    struct place_port *port;
+    struct tc_port result = {.ifindex = 0};
+
+    pthread_mutex_lock(&p->lock);
+    port = place_port_by_ifindex(p, ifindex);
+    if (port) {
+        result = port->port;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return result;
+}
+
+struct tc_ports
+place_tc_ports(struct place *p)
+{
+    return (struct tc_ports){tc_port_by_number, tc_port_by_ifindex, p};
+}
+
+/* Is the device one of the datapath's own? Its packets do not pass an ingress hook. */
+static bool
+device_is_internal(struct nl_pool *pool, int ifindex)
+{
+    struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex};
+    struct nl_attr tb[IFLA_MAX + 1], info[IFLA_INFO_MAX + 1];
+    struct buf b = BUF_EMPTY, reply = BUF_EMPTY;
+    size_t at = nl_msg_begin(&b, RTM_GETLINK, 0);
+    char kind[16] = "";
+
+    buf_put(&b, &m, sizeof m);
+    nl_msg_end(&b, at);
+    if (!nl_pool_transact(pool, &b, &reply, NULL) && reply.len
+        && !nl_attrs_parse(nl_msg_attrs(nl_msg_at(&reply, 0), sizeof m), tb, ARRAY_SIZE(tb), NULL)
+        && !nl_attrs_parse(nl_attr_slice(tb[IFLA_LINKINFO]), info, ARRAY_SIZE(info), NULL)) {
+        nl_attr_string(info[IFLA_INFO_KIND], kind, sizeof kind);
+    }
+    buf_free(&b);
+    buf_free(&reply);
+    return !strcmp(kind, "openvswitch");
+}
+
+/* Filters died with their device. Their flows are in no home until somebody deletes or changes them. */
+static void
+port_gone(struct place *p, struct place_port *port)
+{
+    struct hnode *h;
+
+    for (h = htable_next(&p->flows, NULL); h; h = htable_next(&p->flows, h)) {
+        struct place_flow *f = CONTAINER_OF(h, struct place_flow, node);
+
+        if (f->prio && f->prio->ifindex == port->port.ifindex && !f->busy) {
+            place_stats_add(&f->base, &f->tc);
+            memset(&f->tc, 0, sizeof f->tc);
+            place_forget_filter(p, f);
+            place_set_tier(p, f, PLACE_DP, "its device has gone");
+        }
+    }
+    p->n_unclean -= port->adopt != 0;
+    htable_remove(&p->ports_by_number, &port->by_number);
+    htable_remove(&p->ports_by_ifindex, &port->by_ifindex);
+    free(port);
+}
+
+void
+place_port_set(struct place *p, uint32_t dp_port, int ifindex, const char *devname)
+{
+    bool internal = ifindex && device_is_internal(p->pool, ifindex);
+    struct place_port *port;
+
+    pthread_mutex_lock(&p->lock);
+    port = port_by_number(p, dp_port);
+    if (port && port->port.ifindex != ifindex) {
+        port_gone(p, port);
+        port = NULL;
+    }
+    if (!port && ifindex) {
+        port = xzalloc(sizeof *port);
+        port->port = (struct tc_port){.number = dp_port, .ifindex = ifindex, .internal = internal};
+        port->adopt = internal ? 0 : PLACE_ADOPT_TRIES;
+        p->n_unclean += port->adopt != 0;
+        htable_insert(&p->ports_by_number, &port->by_number, hash_u64(dp_port, 0));
+        htable_insert(&p->ports_by_ifindex, &port->by_ifindex, hash_u64((uint64_t) ifindex, 0));
+        log_dbg(LOG_place, "port %u is %s (ifindex %d)", dp_port, devname, ifindex);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+struct place *
+place_create(struct dp *dp, struct loop *loop)
+{
+    struct place *p = xzalloc(sizeof *p);
+
+    p->dp = dp;
+    p->pool = nl_pool_create(NETLINK_ROUTE);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->not_busy, NULL);
+    pthread_cond_init(&p->work, NULL);
+    htable_init(&p->flows);
+    htable_init(&p->ports_by_number);
+    htable_init(&p->ports_by_ifindex);
+    htable_init(&p->reasons);
+    htable_init(&p->shapes);
+    for (size_t i = 0; i < PLACE_N_HEATS; i++) {
+        CDS_INIT_LIST_HEAD(&p->queues[i]);
+    }
+    p->prios = tc_prios_create();
+    return p;
+}
+
+static void
+promoter_start(struct place *p)
+{
+    p->stop = false;
+    p->promoter_running = true;
+    p->promoter = rcu_thread_create("promoter", place_promoter_main, p);
+}
+
+static void
+promoter_stop(struct place *p)
+{
+    if (p->promoter_running) {
+        pthread_mutex_lock(&p->lock);
+        p->stop = true;
+        pthread_cond_broadcast(&p->work);
+        pthread_mutex_unlock(&p->lock);
+        pthread_join(p->promoter, NULL);
+        p->promoter_running = false;
+    }
+}
+
+/* Takes all filters back into the datapath, a batch at a time. */
+static void
+demote_all(struct place *p, const char *why)
+{
+    struct place_flow *batch[PLACE_BATCH];
+    dp_ufid ufids[PLACE_BATCH];
+    size_t n;
+
+    do {
+        struct hnode *h;
+
+        n = 0;
+        pthread_mutex_lock(&p->lock);
+        for (h = htable_next(&p->flows, NULL); h && n < PLACE_BATCH; h = htable_next(&p->flows, h)) {
+            struct place_flow *f = CONTAINER_OF(h, struct place_flow, node);
+
+            if (f->prio) {
+                ufids[n++] = f->ufid;
+            }
+        }
+        place_seize(p, ufids, batch, n);
+        pthread_mutex_unlock(&p->lock);
+        place_demote(p, batch, n, why);
+        pthread_mutex_lock(&p->lock);
+        place_release(p, batch, n);
+        pthread_mutex_unlock(&p->lock);
+    } while (n);
+}
+
+static void
+forget_all(struct place *p)
+{
+    struct hnode *h, *next;
+
+    for (h = htable_next(&p->flows, NULL); h; h = next) {
+        next = htable_next(&p->flows, h);
+        place_remove(p, CONTAINER_OF(h, struct place_flow, node));
+    }
+    for (h = htable_next(&p->shapes, NULL); h; h = next) {
+        next = htable_next(&p->shapes, h);
+        htable_remove(&p->shapes, h);
+        free(CONTAINER_OF(h, struct place_shape, node));
+    }
+}
+
+void
+place_destroy(struct place *p, bool keep_flows)
+{
+    struct hnode *h, *next;
+
+    promoter_stop(p);
+    if (!keep_flows && p->enabled) {
+        demote_all(p, NULL);
+    }
+    forget_all(p);
+    for (h = htable_next(&p->ports_by_number, NULL); h; h = next) {
+        struct place_port *port = CONTAINER_OF(h, struct place_port, by_number);
+
+        next = htable_next(&p->ports_by_number, h);
+        if (!keep_flows && port->ingress_ours) {
+            tc_ingress_delete(p->pool, port->port.ifindex);
+        }
+        free(port);
+    }
+    tc_prios_destroy(p->prios);
+    htable_destroy(&p->flows);
+    htable_destroy(&p->ports_by_number);
+    htable_destroy(&p->ports_by_ifindex);
+    htable_destroy(&p->reasons);
+    htable_destroy(&p->shapes);
+    nl_pool_destroy(p->pool);
+    pthread_mutex_destroy(&p->lock);
+    pthread_cond_destroy(&p->not_busy);
+    pthread_cond_destroy(&p->work);
+    free(p);
+}
+
+static bool
+take_up(const struct dp_flow_dumped *f, void *place_)
+{
+    struct place *p = place_;
+    struct match m;
+
+    if (f->has_ufid && f->key) {
+        m.key = *f->key;
+        m.mask = *f->mask;
+        pthread_mutex_lock(&p->lock);
+        if (!place_find(p, f->ufid)) {
+            place_enqueue(p, place_add(p, f->ufid, &m, f->actions, f->actions_len));
+        }
+        pthread_mutex_unlock(&p->lock);
+    }
+    return true;
+}
+
+/* All flows known wait for promotion, or none does. */
+static void
+queue_all(struct place *p, bool queue)
+{
+    struct hnode *h;
+
+    pthread_mutex_lock(&p->lock);
+    for (h = htable_next(&p->flows, NULL); h; h = htable_next(&p->flows, h)) {
+        struct place_flow *f = CONTAINER_OF(h, struct place_flow, node);
+
+        place_dequeue(p, f);
+        if (queue) {
+            place_enqueue(p, f);
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+void
+place_configure(struct place *p, bool hw_offload, enum place_policy policy)
+{
+    if (hw_offload == p->enabled && (!hw_offload || policy == p->policy)) {
+        return;
+    }
+    promoter_stop(p);
+    if (p->enabled) {
+        /* Records stay: they hold the counters of the homes that flows had. */
+        demote_all(p, "offload is off");
+    }
+    p->policy = policy;
+    __atomic_store_n(&p->enabled, hw_offload, __ATOMIC_RELAXED);
+    if (hw_offload) {
+        __atomic_store_n(&p->active, true, __ATOMIC_RELAXED);
+        p->dp->ops->flow_dump(p->dp, false, take_up, p);
+        promoter_start(p);
+    }
+    queue_all(p, hw_offload);
+}
+
+void
+place_counts(struct place *p, struct place_counts *c)
+{
+    pthread_mutex_lock(&p->lock);
+    *c = (struct place_counts){.promoted = p->n_promoted, .refused = p->n_refused, .demoted = p->n_demoted, .queued = p->n_queued};
+    memcpy(c->flows, p->n_tier, sizeof c->flows);
+    pthread_mutex_unlock(&p->lock);
+    if (!p->enabled && p->dp->ops->lookup_stats) {
+        uint64_t skip;
+        uint32_t skip32;
+
+        p->dp->ops->lookup_stats(p->dp, &skip, &skip, &skip, &c->flows[PLACE_DP], &skip, &skip32);
+    }
+}
+
+void
+place_reasons(struct place *p, void (*fn)(const char *why, uint64_t n_flows, void *arg), void *arg)
+{
+    struct hnode *h;
+
+    pthread_mutex_lock(&p->lock);
+    for (h = htable_next(&p->reasons, NULL); h; h = htable_next(&p->reasons, h)) {
+        const struct place_reason *r = CONTAINER_OF(h, struct place_reason, node);
+
+        fn(r->text, r->n_flows, arg);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+const char *
+place_tier_name(const struct place *p, enum place_tier tier)
+{
+    switch (tier) {
+    case PLACE_DP:
+        return !strcmp(p->dp->ops->type, "system") ? "ovs" : !strcmp(p->dp->ops->type, "ebpf") ? "ebpf" : "user";
+    case PLACE_TC:
+        return "tc";
+    case PLACE_HW:
+        return "hw";
+    case PLACE_NONE:
+        break;
+    }
+    return "none";
+}

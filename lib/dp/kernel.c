@@ -87,7 +87,8 @@ dp_request(struct kernel *k, uint8_t cmd, bool per_cpu, struct buf *reply)
 {
     struct buf b = BUF_EMPTY;
     size_t at = kernel_begin(k, &b, k->dp_family, cmd, NLM_F_ECHO);
-    uint32_t features = OVS_DP_F_UNALIGNED | OVS_DP_F_VPORT_PIDS | (per_cpu ? OVS_DP_F_DISPATCH_UPCALL_PER_CPU : 0);
+    uint32_t features =
+        OVS_DP_F_UNALIGNED | OVS_DP_F_VPORT_PIDS | (per_cpu ? OVS_DP_F_DISPATCH_UPCALL_PER_CPU : 0);
     long n_cpus = sysconf(_SC_NPROCESSORS_CONF);
     int error;
 
@@ -202,8 +203,8 @@ kernel_features(const struct dp *dp)
 }
 
 static void
-kernel_lookup_stats(struct dp *dp, uint64_t *hit, uint64_t *missed, uint64_t *lost, uint64_t *n_flows, uint64_t *mask_hits,
-                    uint32_t *n_masks)
+kernel_lookup_stats(struct dp *dp, uint64_t *hit, uint64_t *missed, uint64_t *lost, uint64_t *n_flows,
+                    uint64_t *mask_hits, uint32_t *n_masks)
 {
     struct kernel *k = kernel_cast(dp);
     struct nl_attr tb[OVS_DP_ATTR_MAX + 1];
@@ -213,8 +214,8 @@ kernel_lookup_stats(struct dp *dp, uint64_t *hit, uint64_t *missed, uint64_t *lo
     size_t at = kernel_begin(k, &b, k->dp_family, OVS_DP_CMD_GET, 0);
 
     nl_msg_end(&b, at);
-    if (!nl_pool_transact(k->pool, &b, &reply, NULL) && reply.len
-        && !kernel_parse(k, nl_msg_at(&reply, 0), tb, ARRAY_SIZE(tb))) {
+    if (!nl_pool_transact(k->pool, &b, &reply, NULL) && reply.len &&
+        !kernel_parse(k, nl_msg_at(&reply, 0), tb, ARRAY_SIZE(tb))) {
         struct nl_attr s = tb[OVS_DP_ATTR_STATS], m = tb[OVS_DP_ATTR_MEGAFLOW_STATS];
 
         if (s.len >= sizeof stats) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The datapath of openvswitch.ko ("system"), over generic netlink: include/uapi/linux/openvswitch.h. What its files share; users see struct dp_ops only.
+// The datapath of openvswitch.ko ("system"), over generic netlink: include/uapi/linux/openvswitch.h. What its
+// files share; users see struct dp_ops only.
 //
-// A restarting daemon adopts the datapath: open() only re-points the upcalls at its own sockets, so that packets that miss while no handler
-// runs yet wait in them. Ports and flows stay until somebody deletes them.
+// A restarting daemon adopts the datapath: open() only re-points the upcalls at its own sockets, so that
+// packets that miss while no handler runs yet wait in them. Ports and flows stay until somebody deletes them.
 #ifndef LIB_DP_KERNEL_H
 #define LIB_DP_KERNEL_H 1
 
@@ -26,7 +27,8 @@ struct kernel {
     int ifindex; /* The datapath's id in requests. */
     uint16_t dp_family, vport_family, flow_family, packet_family, meter_family; /* meter_family 0: none. */
     struct nl_pool *pool;
-    bool per_cpu; /* Upcalls are sorted to handlers by the processor they happen on; else by a hash of the packet. */
+    bool per_cpu; /* Upcalls are sorted to handlers by the processor they happen on; else by a hash of the
+                     packet. */
     unsigned n_handlers;
     struct kernel_handler *handlers;
     uint32_t *pids; /* Port ids of the handlers' sockets. */
@@ -57,15 +59,19 @@ int kernel_port_add(struct dp *, const char *devname, const char *type, uint32_t
 int kernel_port_del(struct dp *, uint32_t number);
 int kernel_port_dump(struct dp *, void (*fn)(const struct dp_port *, void *arg), void *arg);
 int kernel_port_stats(struct dp *, uint32_t number, struct dp_port_stats *);
-void kernel_port_watch(struct dp *, void (*fn)(enum dp_port_event_type, const struct dp_port *, void *arg), void *arg);
+void kernel_port_watch(struct dp *, void (*fn)(enum dp_port_event_type, const struct dp_port *, void *arg),
+                       void *arg);
 void kernel_port_unwatch(struct kernel *);
-int kernel_ports_direct_upcalls(struct kernel *); /* Points the upcalls of ports that are there at our sockets. */
+int
+kernel_ports_direct_upcalls(struct kernel *); /* Points the upcalls of ports that are there at our sockets. */
 
 /* kernel_flow.c */
 void kernel_flow_put(struct dp *, struct dp_flow_put *, size_t n);
 void kernel_flow_del(struct dp *, struct dp_flow_del *, size_t n);
-int kernel_flow_get(struct dp *, const dp_ufid *, void (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);
-int kernel_flow_dump(struct dp *, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);
+int kernel_flow_get(struct dp *, const dp_ufid *, void (*fn)(const struct dp_flow_dumped *, void *arg),
+                    void *arg);
+int kernel_flow_dump(struct dp *, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *arg),
+                     void *arg);
 int kernel_flow_flush(struct dp *);
 void kernel_execute(struct dp *, struct dp_execute *, size_t n);
 

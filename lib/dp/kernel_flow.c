@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flows and packets into openvswitch.ko. Whatever the caller hands over as one batch goes down in as few system calls as it fits.
+// Flows and packets into openvswitch.ko. Whatever the caller hands over as one batch goes down in as few
+// system calls as it fits.
 #include <config.h>
 #include "lib/dp/kernel.h"
 
@@ -196,7 +197,8 @@ struct dump_state {
 
 /* Turns a flow message into what callers understand. The key, mask and actions stand in the arguments. */
 static int
-flow_decode(struct dump_state *d, const struct nlmsghdr *h, struct flow_key *key, struct flow_key *mask, struct dp_flow_dumped *f)
+flow_decode(struct dump_state *d, const struct nlmsghdr *h, struct flow_key *key, struct flow_key *mask,
+            struct dp_flow_dumped *f)
 {
     struct nl_attr tb[OVS_FLOW_ATTR_MAX + 1];
     int error = kernel_parse(d->k, h, tb, ARRAY_SIZE(tb));
@@ -217,7 +219,8 @@ flow_decode(struct dump_state *d, const struct nlmsghdr *h, struct flow_key *key
         f->key = key;
         f->mask = mask;
     }
-    if (!error && tb[OVS_FLOW_ATTR_ACTIONS].data && ovs_actions_get(nl_attr_slice(tb[OVS_FLOW_ATTR_ACTIONS]), &d->actions)) {
+    if (!error && tb[OVS_FLOW_ATTR_ACTIONS].data &&
+        ovs_actions_get(nl_attr_slice(tb[OVS_FLOW_ATTR_ACTIONS]), &d->actions)) {
         COUNTER_INC(dp_flow_undecoded);
     }
     f->actions = d->actions.data;
@@ -253,7 +256,8 @@ kernel_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dump
 }
 
 int
-kernel_flow_get(struct dp *dp, const dp_ufid *ufid, void (*fn)(const struct dp_flow_dumped *, void *arg), void *arg)
+kernel_flow_get(struct dp *dp, const dp_ufid *ufid, void (*fn)(const struct dp_flow_dumped *, void *arg),
+                void *arg)
 {
     struct kernel *k = kernel_cast(dp);
     struct dump_state d = {.k = k};
@@ -337,7 +341,8 @@ execute_finish(struct nl_sock *s, struct nl_batch *b)
         if (e->error) {
             COUNTER_INC(dp_execute_failed);
             if (!e->probe) {
-                log_dbg_rl(LOG_dp, &limit, "the datapath refused to execute a packet (%s)", errno_text(e->error));
+                log_dbg_rl(LOG_dp, &limit, "the datapath refused to execute a packet (%s)",
+                           errno_text(e->error));
             }
         }
     }

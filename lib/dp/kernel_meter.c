@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Meters of openvswitch.ko, and flushing of connection tracking (include/uapi/linux/netfilter/nfnetlink_conntrack.h).
+// Meters of openvswitch.ko, and flushing of connection tracking
+// (include/uapi/linux/netfilter/nfnetlink_conntrack.h).
 #include <config.h>
 #include "lib/dp/kernel.h"
 
@@ -87,8 +88,9 @@ ct_dumped(const struct nlmsghdr *h, void *arg)
     struct nfgenmsg g;
     size_t at;
 
-    if (h->nlmsg_len < NLMSG_HDRLEN + sizeof g || nl_attrs_parse(nl_msg_attrs(h, sizeof g), tb, ARRAY_SIZE(tb), NULL)
-        || ntohs(nl_attr_u16(tb[CTA_ZONE])) != z->zone || !tb[CTA_TUPLE_ORIG].data) {
+    if (h->nlmsg_len < NLMSG_HDRLEN + sizeof g ||
+        nl_attrs_parse(nl_msg_attrs(h, sizeof g), tb, ARRAY_SIZE(tb), NULL) ||
+        ntohs(nl_attr_u16(tb[CTA_ZONE])) != z->zone || !tb[CTA_TUPLE_ORIG].data) {
         return true;
     }
     memcpy(&g, (const uint8_t *) h + NLMSG_HDRLEN, sizeof g);

@@ -10,14 +10,16 @@
 
 COUNTER(dp_port_events_lost, "Notifications of datapath ports were lost; all ports were read anew.");
 
-/* Interface types and vport types. 'port' is the UDP port of a tunnel whose device's name does not end in one. */
+/* Interface types and vport types. 'port' is the UDP port of a tunnel whose device's name does not end in
+ * one. */
 static const struct vport_type {
     const char *type;
     uint32_t vport;
     uint16_t port;
 } vport_types[] = {
-    {"system", OVS_VPORT_TYPE_NETDEV, 0},     {"internal", OVS_VPORT_TYPE_INTERNAL, 0},  {"tap", OVS_VPORT_TYPE_NETDEV, 0},
-    {"vxlan", OVS_VPORT_TYPE_VXLAN, 4789},    {"geneve", OVS_VPORT_TYPE_GENEVE, 6081},   {"gre", OVS_VPORT_TYPE_GRE, 0},
+    {"system", OVS_VPORT_TYPE_NETDEV, 0},    {"internal", OVS_VPORT_TYPE_INTERNAL, 0},
+    {"tap", OVS_VPORT_TYPE_NETDEV, 0},       {"vxlan", OVS_VPORT_TYPE_VXLAN, 4789},
+    {"geneve", OVS_VPORT_TYPE_GENEVE, 6081}, {"gre", OVS_VPORT_TYPE_GRE, 0},
 };
 
 static const struct vport_type *
@@ -55,7 +57,8 @@ tunnel_port_of(const char *devname, uint16_t otherwise)
 static bool
 port_decode(const struct kernel *k, const struct nlmsghdr *h, struct dp_port *port, struct nl_attr *tb)
 {
-    if (h->nlmsg_type != k->vport_family || kernel_parse(k, h, tb, OVS_VPORT_ATTR_MAX + 1) || tb[OVS_VPORT_ATTR_PORT_NO].len < 4) {
+    if (h->nlmsg_type != k->vport_family || kernel_parse(k, h, tb, OVS_VPORT_ATTR_MAX + 1) ||
+        tb[OVS_VPORT_ATTR_PORT_NO].len < 4) {
         return false;
     }
     port->number = nl_attr_u32(tb[OVS_VPORT_ATTR_PORT_NO]);
@@ -180,7 +183,8 @@ kernel_port_stats(struct dp *dp, uint32_t number, struct dp_port_stats *stats)
     nl_put_u32(&b, OVS_VPORT_ATTR_PORT_NO, number);
     nl_msg_end(&b, at);
     error = nl_pool_transact(k->pool, &b, &reply, NULL);
-    if (!error && (!reply.len || !port_decode(k, nl_msg_at(&reply, 0), &port, tb) || tb[OVS_VPORT_ATTR_STATS].len < sizeof s)) {
+    if (!error && (!reply.len || !port_decode(k, nl_msg_at(&reply, 0), &port, tb) ||
+                   tb[OVS_VPORT_ATTR_STATS].len < sizeof s)) {
         error = -EPROTO;
     }
     if (!error) {
@@ -262,7 +266,8 @@ port_events_ready(short events, void *arg)
 }
 
 void
-kernel_port_watch(struct dp *dp, void (*fn)(enum dp_port_event_type, const struct dp_port *, void *arg), void *arg)
+kernel_port_watch(struct dp *dp, void (*fn)(enum dp_port_event_type, const struct dp_port *, void *arg),
+                  void *arg)
 {
     struct kernel *k = kernel_cast(dp);
     uint32_t group;

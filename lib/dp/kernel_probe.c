@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can this openvswitch.ko do? Each question is a flow which the kernel takes or refuses, followed by its deletion; all go down in one batch. The flows
-// match a recirculation id that nobody hands out, so that no packet meets one in between.
+// What can this openvswitch.ko do? Each question is a flow which the kernel takes or refuses, followed by its
+// deletion; all go down in one batch. The flows match a recirculation id that nobody hands out, so that no
+// packet meets one in between.
 #include <config.h>
 #include "lib/dp/kernel.h"
 
@@ -195,7 +196,9 @@ do_zero_snat(struct probe_flow *f)
 static void
 do_add_mpls(struct probe_flow *f)
 {
-    struct ovs_action_add_mpls a = {.mpls_lse = htonl(0x10140), .mpls_ethertype = htons(0x8847), .tun_flags = OVS_MPLS_L3_TUNNEL_FLAG_MASK};
+    struct ovs_action_add_mpls a = {.mpls_lse = htonl(0x10140),
+                                    .mpls_ethertype = htons(0x8847),
+                                    .tun_flags = OVS_MPLS_L3_TUNNEL_FLAG_MASK};
 
     match_ip(f, 0x0800);
     nl_put(&f->actions, OVS_ACTION_ATTR_ADD_MPLS, &a, sizeof a);
@@ -205,7 +208,10 @@ static const struct probe {
     void (*build)(struct probe_flow *);
     size_t offset; /* Of the answer, in struct dp_features. */
 } probes[] = {
-#define PROBE(MEMBER, BUILD) {BUILD, offsetof(struct dp_features, MEMBER)}
+#define PROBE(MEMBER, BUILD)                                                                                 \
+    {                                                                                                        \
+        BUILD, offsetof(struct dp_features, MEMBER)                                                          \
+    }
     PROBE(recirc, nothing),
     PROBE(vlan_cvlan, two_tags),
     PROBE(masked_set, do_masked_set),

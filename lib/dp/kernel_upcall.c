@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets that come up. Each handler has one socket, in either way of dispatching: the kernel chooses the socket by the processor it runs on, or by a
-// hash of the packet among the ids given for a port.
+// Packets that come up. Each handler has one socket, in either way of dispatching: the kernel chooses the
+// socket by the processor it runs on, or by a hash of the packet among the ids given for a port.
 #include <config.h>
 #include "lib/dp/kernel.h"
 
@@ -85,7 +85,8 @@ upcall_decode(const struct kernel *k, const struct nlmsghdr *h, struct dp_upcall
     if (h->nlmsg_type != k->packet_family || kernel_parse(k, h, tb, ARRAY_SIZE(tb))) {
         return -EPROTO;
     }
-    if ((g->cmd != OVS_PACKET_CMD_MISS && g->cmd != OVS_PACKET_CMD_ACTION) || tb[OVS_PACKET_ATTR_PACKET].len < 14) {
+    if ((g->cmd != OVS_PACKET_CMD_MISS && g->cmd != OVS_PACKET_CMD_ACTION) ||
+        tb[OVS_PACKET_ATTR_PACKET].len < 14) {
         return -EPROTO;
     }
     memset(u, 0, sizeof *u);
@@ -94,7 +95,8 @@ upcall_decode(const struct kernel *k, const struct nlmsghdr *h, struct dp_upcall
         return error;
     }
     cookie = tb[OVS_PACKET_ATTR_USERDATA];
-    /* A cookie of another shape is that of a flow which another daemon left here: to us the packet is a miss, and will be translated. */
+    /* A cookie of another shape is that of a flow which another daemon left here: to us the packet is a miss,
+     * and will be translated. */
     if (g->cmd == OVS_PACKET_CMD_ACTION && cookie.len == sizeof u->cookie) {
         u->action = true;
         memcpy(&u->cookie, cookie.data, sizeof u->cookie);
@@ -116,7 +118,8 @@ receive(struct kernel *k, struct kernel_handler *h, unsigned handler, struct dp_
 
     for (unsigned i = 0; i < want; i++) {
         iov[i] = (struct iovec){h->in + (size_t) i * KERNEL_SLOT, KERNEL_SLOT};
-        messages[i].msg_hdr = (struct msghdr){.msg_name = &from[i], .msg_namelen = sizeof from[i], .msg_iov = &iov[i], .msg_iovlen = 1};
+        messages[i].msg_hdr = (struct msghdr){
+            .msg_name = &from[i], .msg_namelen = sizeof from[i], .msg_iov = &iov[i], .msg_iovlen = 1};
     }
     n = recvmmsg(nl_sock_fd(h->sock), messages, want, MSG_DONTWAIT, NULL);
     if (n < 0 && errno == ENOBUFS) {
@@ -126,8 +129,8 @@ receive(struct kernel *k, struct kernel_handler *h, unsigned handler, struct dp_
         const struct nlmsghdr *m = iov[i].iov_base;
         size_t len = messages[i].msg_len;
 
-        if (from[i].nl_pid || len < NLMSG_HDRLEN || m->nlmsg_len < NLMSG_HDRLEN || m->nlmsg_len > len
-            || upcall_decode(k, m, &upcalls[n_out])) {
+        if (from[i].nl_pid || len < NLMSG_HDRLEN || m->nlmsg_len < NLMSG_HDRLEN || m->nlmsg_len > len ||
+            upcall_decode(k, m, &upcalls[n_out])) {
             COUNTER_INC(upcall_malformed);
             continue;
         }
@@ -142,7 +145,8 @@ kernel_recv(struct dp *dp, unsigned handler, struct dp_upcall *upcalls, unsigned
 {
     struct kernel *k = kernel_cast(dp);
     struct kernel_handler *h = &k->handlers[handler];
-    struct pollfd fds[] = {{.fd = nl_sock_fd(h->sock), .events = POLLIN}, {.fd = h->wake_fd, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = nl_sock_fd(h->sock), .events = POLLIN},
+                           {.fd = h->wake_fd, .events = POLLIN}};
     unsigned n = receive(k, h, handler, upcalls, max);
     int ready;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cache of network devices. Notifications change it at once, whenever they are read; watchers are told from the event loop only, so that a caller who
-// makes a change and looks at its effect is never called back in between.
+// The cache of network devices. Notifications change it at once, whenever they are read; watchers are told
+// from the event loop only, so that a caller who makes a change and looks at its effect is never called back
+// in between.
 #include <config.h>
 #include "lib/dp/netdev_private.h"
 
@@ -132,7 +133,8 @@ decode_link(const struct ifinfomsg *m, const struct nl_attr *tb, struct netdev_i
     info->max_mtu = nl_attr_u32(tb[IFLA_MAX_MTU]);
     info->master_ifindex = (int) nl_attr_u32(tb[IFLA_MASTER]);
     info->kind[0] = '\0';
-    if (tb[IFLA_LINKINFO].data && !nl_attrs_parse(nl_attr_slice(tb[IFLA_LINKINFO]), kind, ARRAY_SIZE(kind), NULL)) {
+    if (tb[IFLA_LINKINFO].data &&
+        !nl_attrs_parse(nl_attr_slice(tb[IFLA_LINKINFO]), kind, ARRAY_SIZE(kind), NULL)) {
         nl_attr_string(kind[IFLA_INFO_KIND], info->kind, sizeof info->kind);
     }
 }
@@ -172,7 +174,8 @@ on_message(const struct nlmsghdr *h, void *netdevs_)
     struct nl_attr tb[IFLA_MAX + 1];
     struct ifinfomsg m;
 
-    if ((h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK) || h->nlmsg_len < NLMSG_HDRLEN + sizeof m) {
+    if ((h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK) ||
+        h->nlmsg_len < NLMSG_HDRLEN + sizeof m) {
         return;
     }
     memcpy(&m, (const uint8_t *) h + NLMSG_HDRLEN, sizeof m);
@@ -322,7 +325,8 @@ netdev_by_name(const struct netdevs *n, const char *name)
     struct netdev *d = netdev_find(n, name);
 
     if (!d) {
-        /* It may have been made a moment ago, and the kernel's word of it not been read. The cache is the same to callers before and after. */
+        /* It may have been made a moment ago, and the kernel's word of it not been read. The cache is the
+         * same to callers before and after. */
         netdevs_absorb((struct netdevs *) n);
         d = netdev_find(n, name);
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Network devices of this host, by rtnetlink: a cache kept true by notifications, and the changes we make. Main thread only.
+// Network devices of this host, by rtnetlink: a cache kept true by notifications, and the changes we make.
+// Main thread only.
 #ifndef LIB_DP_NETDEV_H
 #define LIB_DP_NETDEV_H 1
 
@@ -9,34 +10,44 @@
 struct netdev_info {
     int ifindex;
     char name[16];
-    char kind[16];               /* IFLA_INFO_KIND: "veth", "openvswitch", ... or "". */
+    char kind[16]; /* IFLA_INFO_KIND: "veth", "openvswitch", ... or "". */
     struct eth_addr mac;
     uint32_t mtu, min_mtu, max_mtu;
     bool admin_up, carrier;
-    uint64_t speed_bps;          /* 0: not known. */
-    int duplex;                  /* 0 half, 1 full, -1 not known. */
-    char driver[32], driver_version[32], firmware[32]; /* ethtool; "" if not known. Filled by netdev_get_driver(). */
+    uint64_t speed_bps; /* 0: not known. */
+    int duplex;         /* 0 half, 1 full, -1 not known. */
+    char driver[32], driver_version[32],
+        firmware[32]; /* ethtool; "" if not known. Filled by netdev_get_driver(). */
     int master_ifindex;
-    uint64_t link_resets;        /* Carrier changes seen. */
+    uint64_t link_resets; /* Carrier changes seen. */
 };
-struct netdev_stats { uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_errors, tx_errors, rx_dropped, tx_dropped, collisions, rx_crc, rx_frame, rx_over, rx_missed, multicast; };
+struct netdev_stats {
+    uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_errors, tx_errors, rx_dropped, tx_dropped,
+        collisions, rx_crc, rx_frame, rx_over, rx_missed, multicast;
+};
 
 struct netdevs;
 struct netdevs *netdevs_create(struct loop *, char **error);
 void netdevs_destroy(struct netdevs *);
-const struct netdev_info *netdev_by_name(const struct netdevs *, const char *name); /* NULL: not there. Valid until control returns to the loop. */
+const struct netdev_info *
+netdev_by_name(const struct netdevs *,
+               const char *name); /* NULL: not there. Valid until control returns to the loop. */
 const struct netdev_info *netdev_by_ifindex(const struct netdevs *, int ifindex);
-/* fn runs when a device came, went (info->ifindex kept, 'gone' true) or changed. Several watchers may register; they live as long as the cache. */
+/* fn runs when a device came, went (info->ifindex kept, 'gone' true) or changed. Several watchers may
+ * register; they live as long as the cache. */
 void netdevs_watch(struct netdevs *, void (*fn)(const struct netdev_info *, bool gone, void *arg), void *arg);
 
 int netdev_set_up(struct netdevs *, const char *name, bool up);
 int netdev_set_mac(struct netdevs *, const char *name, struct eth_addr);
 int netdev_set_mtu(struct netdevs *, const char *name, uint32_t mtu);
 int netdev_get_stats(struct netdevs *, const char *name, struct netdev_stats *);
-int netdev_get_all_stats(struct netdevs *, void (*fn)(int ifindex, const struct netdev_stats *, void *arg), void *arg); /* One dump. */
+int netdev_get_all_stats(struct netdevs *, void (*fn)(int ifindex, const struct netdev_stats *, void *arg),
+                         void *arg); /* One dump. */
 int netdev_get_driver(struct netdevs *, const char *name, struct netdev_info *);
-/* Interface.ingress_policing_*: rate in kbit/s (or kpkt/s), burst in kbit (kpkt); 0 takes it away. Through tc police. */
-int netdev_set_policing(struct netdevs *, const char *name, uint32_t kbps, uint32_t kburst, uint32_t kpps, uint32_t kpkts_burst);
+/* Interface.ingress_policing_*: rate in kbit/s (or kpkt/s), burst in kbit (kpkt); 0 takes it away. Through tc
+ * police. */
+int netdev_set_policing(struct netdevs *, const char *name, uint32_t kbps, uint32_t kburst, uint32_t kpps,
+                        uint32_t kpkts_burst);
 int netdev_tap_open(const char *name, int *fd); /* Creates a tap device; it lives until 'fd' is closed. */
 
 #endif

@@ -12,7 +12,8 @@
 size_t
 netdev_request_begin(struct buf *b, uint16_t type, int ifindex, uint32_t flags, uint32_t change)
 {
-    struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex, .ifi_flags = flags, .ifi_change = change};
+    struct ifinfomsg m = {
+        .ifi_family = AF_UNSPEC, .ifi_index = ifindex, .ifi_flags = flags, .ifi_change = change};
     size_t at = nl_msg_begin(b, type, 0);
 
     buf_put(b, &m, sizeof m);
@@ -88,7 +89,9 @@ netdev_set_mtu(struct netdevs *n, const char *name, uint32_t mtu)
 static void
 stats_request(struct buf *b, int ifindex, uint16_t flags)
 {
-    struct if_stats_msg m = {.family = AF_UNSPEC, .ifindex = (uint32_t) ifindex, .filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64)};
+    struct if_stats_msg m = {.family = AF_UNSPEC,
+                             .ifindex = (uint32_t) ifindex,
+                             .filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64)};
     size_t at = nl_msg_begin(b, RTM_GETSTATS, flags);
 
     buf_put(b, &m, sizeof m);
@@ -102,8 +105,8 @@ stats_decode(const struct nlmsghdr *h, int *ifindex, struct netdev_stats *stats)
     struct rtnl_link_stats64 s = {.rx_packets = 0};
     struct if_stats_msg m;
 
-    if (h->nlmsg_type != RTM_NEWSTATS || h->nlmsg_len < NLMSG_HDRLEN + sizeof m
-        || nl_attrs_parse(nl_msg_attrs(h, sizeof m), tb, ARRAY_SIZE(tb), NULL)) {
+    if (h->nlmsg_type != RTM_NEWSTATS || h->nlmsg_len < NLMSG_HDRLEN + sizeof m ||
+        nl_attrs_parse(nl_msg_attrs(h, sizeof m), tb, ARRAY_SIZE(tb), NULL)) {
         return false;
     }
     memcpy(&m, (const uint8_t *) h + NLMSG_HDRLEN, sizeof m);
@@ -115,10 +118,20 @@ stats_decode(const struct nlmsghdr *h, int *ifindex, struct netdev_stats *stats)
     memcpy(&s, a.data, MIN(sizeof s, a.len));
     *ifindex = (int) m.ifindex;
     *stats = (struct netdev_stats){
-        .rx_packets = s.rx_packets, .tx_packets = s.tx_packets, .rx_bytes = s.rx_bytes,       .tx_bytes = s.tx_bytes,
-        .rx_errors = s.rx_errors,   .tx_errors = s.tx_errors,   .rx_dropped = s.rx_dropped,   .tx_dropped = s.tx_dropped,
-        .collisions = s.collisions, .rx_crc = s.rx_crc_errors,  .rx_frame = s.rx_frame_errors, .rx_over = s.rx_over_errors,
-        .rx_missed = s.rx_missed_errors, .multicast = s.multicast,
+        .rx_packets = s.rx_packets,
+        .tx_packets = s.tx_packets,
+        .rx_bytes = s.rx_bytes,
+        .tx_bytes = s.tx_bytes,
+        .rx_errors = s.rx_errors,
+        .tx_errors = s.tx_errors,
+        .rx_dropped = s.rx_dropped,
+        .tx_dropped = s.tx_dropped,
+        .collisions = s.collisions,
+        .rx_crc = s.rx_crc_errors,
+        .rx_frame = s.rx_frame_errors,
+        .rx_over = s.rx_over_errors,
+        .rx_missed = s.rx_missed_errors,
+        .multicast = s.multicast,
     };
     return true;
 }
@@ -162,7 +175,8 @@ stats_dumped(const struct nlmsghdr *h, void *dump)
 }
 
 int
-netdev_get_all_stats(struct netdevs *n, void (*fn)(int ifindex, const struct netdev_stats *, void *arg), void *arg)
+netdev_get_all_stats(struct netdevs *n, void (*fn)(int ifindex, const struct netdev_stats *, void *arg),
+                     void *arg)
 {
     struct stats_dump d = {fn, arg};
     struct buf b = BUF_EMPTY;

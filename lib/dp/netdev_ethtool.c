@@ -24,7 +24,8 @@ netdev_read_link_settings(int fd, struct netdev_info *info)
 {
     union {
         struct ethtool_link_settings settings;
-        uint32_t room[sizeof(struct ethtool_link_settings) / 4 + 3 * 127]; /* Behind it: three masks of up to 127 words. */
+        uint32_t room[sizeof(struct ethtool_link_settings) / 4 +
+                      3 * 127]; /* Behind it: three masks of up to 127 words. */
     } s = {.settings = {.cmd = ETHTOOL_GLINKSETTINGS}};
 
     info->speed_bps = 0;
@@ -53,10 +54,11 @@ netdev_get_driver(struct netdevs *n, const char *name, struct netdev_info *info)
     if (error) {
         return error;
     }
-    nl_attr_string((struct nl_attr){.data = (const uint8_t *) d.driver, .len = sizeof d.driver}, info->driver, sizeof info->driver);
-    nl_attr_string((struct nl_attr){.data = (const uint8_t *) d.version, .len = sizeof d.version}, info->driver_version,
-                   sizeof info->driver_version);
-    nl_attr_string((struct nl_attr){.data = (const uint8_t *) d.fw_version, .len = sizeof d.fw_version}, info->firmware,
-                   sizeof info->firmware);
+    nl_attr_string((struct nl_attr){.data = (const uint8_t *) d.driver, .len = sizeof d.driver}, info->driver,
+                   sizeof info->driver);
+    nl_attr_string((struct nl_attr){.data = (const uint8_t *) d.version, .len = sizeof d.version},
+                   info->driver_version, sizeof info->driver_version);
+    nl_attr_string((struct nl_attr){.data = (const uint8_t *) d.fw_version, .len = sizeof d.fw_version},
+                   info->firmware, sizeof info->firmware);
     return 0;
 }

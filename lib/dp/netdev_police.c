@@ -21,7 +21,8 @@ policing_off(struct netdevs *n, struct netdev *d)
 }
 
 int
-netdev_set_policing(struct netdevs *n, const char *name, uint32_t kbps, uint32_t kburst, uint32_t kpps, uint32_t kpkts_burst)
+netdev_set_policing(struct netdevs *n, const char *name, uint32_t kbps, uint32_t kburst, uint32_t kpps,
+                    uint32_t kpkts_burst)
 {
     const struct netdev_info *info = netdev_by_name(n, name);
     struct netdev *d = info ? CONTAINER_OF(info, struct netdev, info) : NULL;

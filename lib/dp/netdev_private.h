@@ -42,7 +42,8 @@ struct netdevs {
 struct netdev *netdev_find(const struct netdevs *, const char *name);
 /* Takes in what the kernel said meanwhile; watchers hear of it from the loop. */
 void netdevs_absorb(struct netdevs *);
-/* A request about one device: 'flags' and attributes are added by the caller between begin and netdev_request_run(). */
+/* A request about one device: 'flags' and attributes are added by the caller between begin and
+ * netdev_request_run(). */
 size_t netdev_request_begin(struct buf *, uint16_t type, int ifindex, uint32_t flags, uint32_t change);
 int netdev_request_run(struct netdevs *, struct buf *, size_t at);
 

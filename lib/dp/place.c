@@ -268,9 +268,9 @@ device_is_internal(struct nl_pool *pool, int ifindex)
 
     buf_put(&b, &m, sizeof m);
     nl_msg_end(&b, at);
-    if (!nl_pool_transact(pool, &b, &reply, NULL) && reply.len
-        && !nl_attrs_parse(nl_msg_attrs(nl_msg_at(&reply, 0), sizeof m), tb, ARRAY_SIZE(tb), NULL)
-        && !nl_attrs_parse(nl_attr_slice(tb[IFLA_LINKINFO]), info, ARRAY_SIZE(info), NULL)) {
+    if (!nl_pool_transact(pool, &b, &reply, NULL) && reply.len &&
+        !nl_attrs_parse(nl_msg_attrs(nl_msg_at(&reply, 0), sizeof m), tb, ARRAY_SIZE(tb), NULL) &&
+        !nl_attrs_parse(nl_attr_slice(tb[IFLA_LINKINFO]), info, ARRAY_SIZE(info), NULL)) {
         nl_attr_string(info[IFLA_INFO_KIND], kind, sizeof kind);
     }
     buf_free(&b);
@@ -397,14 +397,10 @@ demote_all(struct place *p, const char *why)
 }
 
 static void
-forget_all(struct place *p)
+forget_shapes(struct place *p)
 {
     struct hnode *h, *next;
 
-    for (h = htable_next(&p->flows, NULL); h; h = next) {
-        next = htable_next(&p->flows, h);
-        place_remove(p, CONTAINER_OF(h, struct place_flow, node));
-    }
     for (h = htable_next(&p->shapes, NULL); h; h = next) {
         next = htable_next(&p->shapes, h);
         htable_remove(&p->shapes, h);
@@ -421,7 +417,11 @@ place_destroy(struct place *p, bool keep_flows)
     if (!keep_flows && p->enabled) {
         demote_all(p, NULL);
     }
-    forget_all(p);
+    for (h = htable_next(&p->flows, NULL); h; h = next) {
+        next = htable_next(&p->flows, h);
+        place_remove(p, CONTAINER_OF(h, struct place_flow, node));
+    }
+    forget_shapes(p);
     for (h = htable_next(&p->ports_by_number, NULL); h; h = next) {
         struct place_port *port = CONTAINER_OF(h, struct place_port, by_number);
 
@@ -491,6 +491,7 @@ place_configure(struct place *p, bool hw_offload, enum place_policy policy)
         /* Records stay: they hold the counters of the homes that flows had. */
         demote_all(p, "offload is off");
     }
+    forget_shapes(p);
     p->policy = policy;
     __atomic_store_n(&p->enabled, hw_offload, __ATOMIC_RELAXED);
     if (hw_offload) {
@@ -505,7 +506,8 @@ void
 place_counts(struct place *p, struct place_counts *c)
 {
     pthread_mutex_lock(&p->lock);
-    *c = (struct place_counts){.promoted = p->n_promoted, .refused = p->n_refused, .demoted = p->n_demoted, .queued = p->n_queued};
+    *c = (struct place_counts){
+        .promoted = p->n_promoted, .refused = p->n_refused, .demoted = p->n_demoted, .queued = p->n_queued};
     memcpy(c->flows, p->n_tier, sizeof c->flows);
     pthread_mutex_unlock(&p->lock);
     if (!p->enabled && p->dp->ops->lookup_stats) {
@@ -535,7 +537,9 @@ place_tier_name(const struct place *p, enum place_tier tier)
 {
     switch (tier) {
     case PLACE_DP:
-        return !strcmp(p->dp->ops->type, "system") ? "ovs" : !strcmp(p->dp->ops->type, "ebpf") ? "ebpf" : "user";
+        return !strcmp(p->dp->ops->type, "system") ? "ovs"
+               : !strcmp(p->dp->ops->type, "ebpf") ? "ebpf"
+                                                   : "user";
     case PLACE_TC:
         return "tc";
     case PLACE_HW:

@@ -1,35 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who gets a flow, and why not: a megaflow lives in the datapath from its first packet and, where other_config:hw-offload asks for it, is
-// promoted to the TC tier below it. Promotion runs in threads of its own, batched, with back-pressure, never in the way of a miss. Make before break:
-// the filter forwards before the datapath's flow goes; the counters of both are summed.
+// Who gets a flow, and why not: a megaflow lives in the datapath from its first packet and, where
+// other_config:hw-offload asks for it, is promoted to the TC tier below it. Promotion runs in threads of its
+// own, batched, with back-pressure, never in the way of a miss. Make before break: the filter forwards before
+// the datapath's flow goes; the counters of both are summed.
 #ifndef LIB_DP_PLACE_H
 #define LIB_DP_PLACE_H 1
 
 #include "lib/dp/dp.h"
 
-enum place_tier { PLACE_NONE, PLACE_DP /* kernel, ebpf or user: by its dp_ops.type */, PLACE_TC /* in the kernel's TC, not in hardware */, PLACE_HW /* TC, in_hw */ };
+enum place_tier {
+    PLACE_NONE,
+    PLACE_DP /* kernel, ebpf or user: by its dp_ops.type */,
+    PLACE_TC /* in the kernel's TC, not in hardware */,
+    PLACE_HW /* TC, in_hw */
+};
 enum place_policy { PLACE_POLICY_NONE, PLACE_POLICY_SKIP_SW, PLACE_POLICY_SKIP_HW };
 
 /* Where a flow is and what keeps it from being lower. */
 struct place_state {
     enum place_tier tier;
-    char why[160]; /* "" when it is as low as it can be; else one line: the match or action or the kernel's or driver's message that kept it out. */
+    char why[160]; /* "" when it is as low as it can be; else one line: the match or action or the kernel's or
+                      driver's message that kept it out. */
 };
 
 struct place; /* One for each datapath. */
 
 struct place *place_create(struct dp *, struct loop *);
 void place_destroy(struct place *, bool keep_flows); /* keep_flows: filters stay for the next daemon. */
-/* other_config:hw-offload, tc-policy, n-promoters. Main thread. Turning off takes the filters back into the datapath. */
+/* other_config:hw-offload, tc-policy, n-promoters. Main thread. Turning off takes the filters back into the
+ * datapath. */
 void place_configure(struct place *, bool hw_offload, enum place_policy);
 /* A datapath port's device, for TC. Main thread. ifindex 0: gone. */
 void place_port_set(struct place *, uint32_t dp_port, int ifindex, const char *devname);
 
-/* The calls of struct dp_ops that concern flows, through the tiers: any thread. Flows put are in the datapath on return and queued for promotion. */
+/* The calls of struct dp_ops that concern flows, through the tiers: any thread. Flows put are in the datapath
+ * on return and queued for promotion. */
 void place_flow_put(struct place *, struct dp_flow_put *, size_t n);
 void place_flow_del(struct place *, struct dp_flow_del *, size_t n);
 /* fn also gets the state. Filters and datapath flow of one ufid are reported once, counters summed. */
-int place_flow_dump(struct place *, bool terse, bool (*fn)(const struct dp_flow_dumped *, const struct place_state *, void *arg), void *arg);
+int place_flow_dump(struct place *, bool terse,
+                    bool (*fn)(const struct dp_flow_dumped *, const struct place_state *, void *arg),
+                    void *arg);
 int place_flow_flush(struct place *);
 
 /* sluicectl offload: how many flows at each tier, how many promotions, refusals by reason. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is in TC: counters of our filters, and filters that a previous daemon left. Those it left are adopted (their flow is as good as if we had put it there)
-// or, when nothing shall be in TC, deleted: traffic must not be forwarded by a policy that nobody holds any more.
+// What is in TC: counters of our filters, and filters that a previous daemon left. Those it left are adopted
+// (their flow is as good as if we had put it there) or, when nothing shall be in TC, deleted: traffic must
+// not be forwarded by a policy that nobody holds any more.
 #include <config.h>
 #include "lib/dp/place_private.h"
 
@@ -47,7 +48,8 @@ counter_seen(const struct nlmsghdr *h, void *reading)
     }
     pthread_mutex_lock(&p->lock);
     f = place_find(p, seen.ufid);
-    if (f && !f->busy && f->prio && f->prio->ifindex == seen.ifindex && f->prio->number == seen.prio && f->handle == seen.handle) {
+    if (f && !f->busy && f->prio && f->prio->ifindex == seen.ifindex && f->prio->number == seen.prio &&
+        f->handle == seen.handle) {
         place_stats_of_seen(f, &seen, &f->tc);
         f->tc_seq = MAX(f->tc_seq, r->seq);
         if (f->tier == PLACE_HW && !seen.in_hw && p->policy == PLACE_POLICY_NONE) {
@@ -154,7 +156,8 @@ struct adoption {
 static void
 adopt_known(struct place *p, const struct tc_seen *seen, const struct match *m, const struct buf *actions)
 {
-    struct tc_prio *prio = tc_prio_adopt(p->prios, seen->ifindex, seen->protocol, &m->mask, seen->prio, seen->handle);
+    struct tc_prio *prio =
+        tc_prio_adopt(p->prios, seen->ifindex, seen->protocol, &m->mask, seen->prio, seen->handle);
     struct place_port *port = place_port_by_ifindex(p, seen->ifindex);
     struct place_flow *f;
 

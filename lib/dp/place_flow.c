@@ -50,9 +50,11 @@ put_finish_one(struct place *p, struct place_flow *f, struct dp_flow_put *put)
     }
 }
 
-/* Which of the batch go to the datapath, and in which guise: a flow that lives in a filter only is new there. */
+/* Which of the batch go to the datapath, and in which guise: a flow that lives in a filter only is new there.
+ */
 static size_t
-put_plan(struct dp_flow_put *puts, struct place_flow **flows, size_t n, struct dp_flow_put *down, size_t *which)
+put_plan(struct dp_flow_put *puts, struct place_flow **flows, size_t n, struct dp_flow_put *down,
+         size_t *which)
 {
     size_t n_down = 0;
 
@@ -195,7 +197,8 @@ state_of(const struct place *p, const struct place_flow *f, struct place_state *
     }
 }
 
-/* How hot a flow is: packets since the last dump, in powers of two. What waits is sorted by it; what was left out for lack of room gets another chance. */
+/* How hot a flow is: packets since the last dump, in powers of two. What waits is sorted by it; what was left
+ * out for lack of room gets another chance. */
 static void
 note_heat(struct place *p, struct place_flow *f, const struct dp_stats *now)
 {
@@ -325,7 +328,8 @@ plain_seen(const struct dp_flow_dumped *f, void *dump)
 }
 
 int
-place_flow_dump(struct place *p, bool terse, bool (*fn)(const struct dp_flow_dumped *, const struct place_state *, void *arg), void *arg)
+place_flow_dump(struct place *p, bool terse,
+                bool (*fn)(const struct dp_flow_dumped *, const struct place_state *, void *arg), void *arg)
 {
     struct dump d = {.p = p, .terse = terse, .fn = fn, .arg = arg};
     int error;

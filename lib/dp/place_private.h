@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the files of lib/dp/place*.c share.
 //
-// One lock guards the records. Nobody talks to the kernel under it: who wants to move, change or delete a flow marks its record busy, lets go of the
-// lock, works, and comes back. A batch is marked as a whole or not at all, so that nobody holds some records and waits for others.
+// One lock guards the records. Nobody talks to the kernel under it: who wants to move, change or delete a
+// flow marks its record busy, lets go of the lock, works, and comes back. A batch is marked as a whole or not
+// at all, so that nobody holds some records and waits for others.
 #ifndef LIB_DP_PLACE_PRIVATE_H
 #define LIB_DP_PLACE_PRIVATE_H 1
 
@@ -12,15 +13,16 @@
 #include "lib/dp/tc.h"
 #include "lib/flow/match.h"
 
-#define PLACE_BATCH 64          /* Flows that a promoter takes at a time. */
-#define PLACE_QUEUE_MAX 100000  /* Flows that wait; beyond that they are taken up again by dumps, when they turn out hot. */
-#define PLACE_N_HEATS 16        /* Queues by packets a dump: the flow's rate in powers of two. */
-#define PLACE_HEAT_NEW 4        /* Where a flow begins of which nothing is known yet. */
-#define PLACE_BACKOFF_MS 500    /* First pause after a device ran out of something; doubles up to the next. */
+#define PLACE_BATCH 64 /* Flows that a promoter takes at a time. */
+#define PLACE_QUEUE_MAX                                                                                      \
+    100000 /* Flows that wait; beyond that they are taken up again by dumps, when they turn out hot. */
+#define PLACE_N_HEATS 16     /* Queues by packets a dump: the flow's rate in powers of two. */
+#define PLACE_HEAT_NEW 4     /* Where a flow begins of which nothing is known yet. */
+#define PLACE_BACKOFF_MS 500 /* First pause after a device ran out of something; doubles up to the next. */
 #define PLACE_BACKOFF_MAX_MS 16000
-#define PLACE_SHAPE_MS 10000    /* For so long a refused shape is refused without asking. */
-#define PLACE_ADOPT_TRIES 10    /* Dumps within which all ports of a datapath should be known. */
-#define PLACE_HW_LAG_MS 1000    /* Counters of adapters are behind by up to this. */
+#define PLACE_SHAPE_MS 10000 /* For so long a refused shape is refused without asking. */
+#define PLACE_ADOPT_TRIES 10 /* Dumps within which all ports of a datapath should be known. */
+#define PLACE_HW_LAG_MS 1000 /* Counters of adapters are behind by up to this. */
 
 /* A reason, once for all flows that have it. */
 struct place_reason {
@@ -43,20 +45,21 @@ struct place_flow {
     void *actions;
     uint32_t actions_len;
     enum place_tier tier;
-    bool busy;     /* Somebody works on it. */
-    bool queued;   /* In one of place.queues. */
-    bool in_dp;    /* The datapath has it. */
-    bool demote;   /* The filter is no good any more: back to the datapath. */
-    bool retry;    /* What kept it out may pass: dumps queue it again. */
+    bool busy;   /* Somebody works on it. */
+    bool queued; /* In one of place.queues. */
+    bool in_dp;  /* The datapath has it. */
+    bool demote; /* The filter is no good any more: back to the datapath. */
+    bool retry;  /* What kept it out may pass: dumps queue it again. */
     uint8_t heat;
-    uint8_t sw_extra; /* Bytes a packet that TC's software counters leave out: the Ethernet header, and the tag. */
+    uint8_t sw_extra; /* Bytes a packet that TC's software counters leave out: the Ethernet header, and the
+                         tag. */
     struct cds_list_head queue_node;
     struct place_reason *why; /* NULL: none. */
     struct tc_prio *prio;     /* Of its filter; NULL: it has none. */
     uint32_t handle;
-    struct dp_stats base;     /* Counters of homes it has left. */
-    struct dp_stats tc;       /* Of its filter, when last looked at. */
-    struct dp_stats reported; /* Sum of the last dump. */
+    struct dp_stats base;      /* Counters of homes it has left. */
+    struct dp_stats tc;        /* Of its filter, when last looked at. */
+    struct dp_stats reported;  /* Sum of the last dump. */
     uint64_t dump_seq, tc_seq; /* The dumps that reported it last and that saw its filter last. */
 };
 
@@ -65,16 +68,18 @@ struct place_port {
     struct tc_port port;
     bool ingress;      /* We know that it has an ingress hook. */
     bool ingress_ours; /* And made it. */
-    unsigned adopt;   /* Dumps that shall still look for filters of a previous daemon; while not 0, it counts in n_unclean. */
+    unsigned adopt; /* Dumps that shall still look for filters of a previous daemon; while not 0, it counts in
+                       n_unclean. */
     size_t n_filters;
 };
 
 struct place {
     struct dp *dp;
     struct nl_pool *pool; /* NETLINK_ROUTE. */
-    bool enabled; /* other_config:hw-offload. Atomic, relaxed; the main thread writes. */
-    bool active;  /* It was enabled once: there may be records. Atomic, relaxed. */
-    unsigned n_unclean; /* Ports that may have filters of a previous daemon. Atomic, relaxed; changed under the lock. */
+    bool enabled;         /* other_config:hw-offload. Atomic, relaxed; the main thread writes. */
+    bool active;          /* It was enabled once: there may be records. Atomic, relaxed. */
+    unsigned n_unclean;   /* Ports that may have filters of a previous daemon. Atomic, relaxed; changed under
+                             the lock. */
 
     pthread_mutex_t lock;
     pthread_cond_t not_busy; /* Some records are not busy any more. */
@@ -94,16 +99,18 @@ struct place {
 
 /* place.c. All want the lock. */
 struct place_flow *place_find(const struct place *, dp_ufid);
-struct place_flow *place_add(struct place *, dp_ufid, const struct match *, const void *actions, size_t actions_len);
+struct place_flow *place_add(struct place *, dp_ufid, const struct match *, const void *actions,
+                             size_t actions_len);
 void place_remove(struct place *, struct place_flow *); /* Frees it. Not busy by others, not queued. */
-void place_set_tier(struct place *, struct place_flow *, enum place_tier, const char *why /* NULL or "": none. */);
+void place_set_tier(struct place *, struct place_flow *, enum place_tier,
+                    const char *why /* NULL or "": none. */);
 void place_set_actions(struct place_flow *, const void *actions, size_t actions_len);
 void place_enqueue(struct place *, struct place_flow *);
 void place_dequeue(struct place *, struct place_flow *);
 void place_forget_filter(struct place *, struct place_flow *);
 void place_release(struct place *, struct place_flow **, size_t n); /* Not busy any more. */
-/* Waits until none of them is busy and marks all. Entries may be NULL. The lock is let go meanwhile, so the records may have gone: they are looked up
- * by 'ufids' again each time. */
+/* Waits until none of them is busy and marks all. Entries may be NULL. The lock is let go meanwhile, so the
+ * records may have gone: they are looked up by 'ufids' again each time. */
 void place_seize(struct place *, const dp_ufid *ufids, struct place_flow **, size_t n);
 struct tc_ports place_tc_ports(struct place *); /* For the compiler; lookups take the lock themselves. */
 struct place_port *place_port_by_ifindex(const struct place *, int ifindex);

@@ -85,8 +85,11 @@ place_demote(struct place *p, struct place_flow **flows, size_t n, const char *w
             struct place_flow *f = flows[i];
 
             match_unpack(f->match, &matches[n_moving]);
-            puts[n_moving] = (struct dp_flow_put){.ufid = f->ufid, .key = &matches[n_moving].key, .mask = &matches[n_moving].mask,
-                                                  .actions = f->actions, .actions_len = f->actions_len};
+            puts[n_moving] = (struct dp_flow_put){.ufid = f->ufid,
+                                                  .key = &matches[n_moving].key,
+                                                  .mask = &matches[n_moving].mask,
+                                                  .actions = f->actions,
+                                                  .actions_len = f->actions_len};
             moving[n_moving++] = f;
         }
     }
@@ -168,7 +171,8 @@ job_find_place(struct place *p, struct job *j)
     pthread_mutex_lock(&p->lock);
     port = place_port_by_ifindex(p, j->filter.ifindex);
     if (error || !port) {
-        snprintf(j->why, sizeof j->why, "no ingress hook on its device (%s)", errno_text(error ? error : -ENODEV));
+        snprintf(j->why, sizeof j->why, "no ingress hook on its device (%s)",
+                 errno_text(error ? error : -ENODEV));
     } else if (shape_is_refused(p, j)) {
         COUNTER_INC(tc_shape_refused);
     } else {
@@ -209,8 +213,8 @@ job_prepare(struct promoter *pr, struct job *j)
     struct nl_op *op;
 
     match_unpack(f->match, &j->match);
-    if (tc_compile(&j->match.key, &j->match.mask, f->actions, f->actions_len, f->ufid, &ports, pr->policy != PLACE_POLICY_NONE, &j->filter,
-                   j->why)) {
+    if (tc_compile(&j->match.key, &j->match.mask, f->actions, f->actions_len, f->ufid, &ports,
+                   pr->policy != PLACE_POLICY_NONE, &j->filter, j->why)) {
         COUNTER_INC(tc_compile_refused);
         return;
     }
@@ -220,7 +224,8 @@ job_prepare(struct promoter *pr, struct job *j)
         op->aux = j;
         op->extack = j->extack;
         op->want_ack = echo;
-        tc_filter_put(&pr->batch.msgs, &j->filter, j->prio->number, j->handle, policy_flags(pr->policy), echo ? NLM_F_ECHO : 0);
+        tc_filter_put(&pr->batch.msgs, &j->filter, j->prio->number, j->handle, policy_flags(pr->policy),
+                      echo ? NLM_F_ECHO : 0);
     }
 }
 
@@ -244,7 +249,8 @@ job_judge(struct promoter *pr, struct job *j, int error)
     j->error = error;
     j->inserted = !error;
     if (!error && pr->policy == PLACE_POLICY_NONE && !j->in_hw) {
-        snprintf(j->why, sizeof j->why, "not in hardware: %s", j->extack[0] ? j->extack : "no device offloads");
+        snprintf(j->why, sizeof j->why, "not in hardware: %s",
+                 j->extack[0] ? j->extack : "no device offloads");
     } else if (!error) {
         j->in_hw = pr->policy != PLACE_POLICY_SKIP_HW;
     } else if (error == -ENOSPC || error == -ENOMEM || error == -EAGAIN || error == -EBUSY) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel says about filters, and which megaflow such a filter stands for: that of a previous daemon is taken over by it.
+// What the kernel says about filters, and which megaflow such a filter stands for: that of a previous daemon
+// is taken over by it.
 #include <config.h>
 #include "lib/dp/tc.h"
 
@@ -56,8 +57,9 @@ tc_seen_of(const struct nlmsghdr *h, struct tc_seen *seen)
     struct tcmsg m;
     uint32_t flags;
 
-    if ((h->nlmsg_type != RTM_NEWTFILTER && h->nlmsg_type != RTM_DELTFILTER) || h->nlmsg_len < NLMSG_HDRLEN + sizeof m
-        || nl_attrs_parse(nl_msg_attrs(h, sizeof m), tb, ARRAY_SIZE(tb), NULL)) {
+    if ((h->nlmsg_type != RTM_NEWTFILTER && h->nlmsg_type != RTM_DELTFILTER) ||
+        h->nlmsg_len < NLMSG_HDRLEN + sizeof m ||
+        nl_attrs_parse(nl_msg_attrs(h, sizeof m), tb, ARRAY_SIZE(tb), NULL)) {
         return -EPROTO;
     }
     memcpy(&m, (const uint8_t *) h + NLMSG_HDRLEN, sizeof m);
@@ -127,11 +129,12 @@ decode_tag(const struct tc_seen *seen, const struct nl_attr *tb, struct flow_key
 static void
 decode_fragment(const struct nl_attr *tb, struct flow_key *key, struct flow_key *mask)
 {
-    uint32_t flags = ntohl(nl_attr_u32(tb[TCA_FLOWER_KEY_FLAGS])), flags_mask = ntohl(nl_attr_u32(tb[TCA_FLOWER_KEY_FLAGS_MASK]));
+    uint32_t flags = ntohl(nl_attr_u32(tb[TCA_FLOWER_KEY_FLAGS])),
+             flags_mask = ntohl(nl_attr_u32(tb[TCA_FLOWER_KEY_FLAGS_MASK]));
 
     if (flags_mask & TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT) {
         mask->nw_frag = FLOW_FRAG_ANY | FLOW_FRAG_LATER;
-        key->nw_frag = !(flags & TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT)    ? 0
+        key->nw_frag = !(flags & TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT)  ? 0
                        : flags & TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST ? FLOW_FRAG_ANY
                                                                     : FLOW_FRAG_ANY | FLOW_FRAG_LATER;
     }
@@ -174,8 +177,8 @@ decode_vlan(struct nl_attr *tb, struct buf *actions)
     }
     push = action_put(actions, ACTION_PUSH_VLAN, sizeof *push);
     push->tpid = nl_attr_u16(tb[TCA_VLAN_PUSH_VLAN_PROTOCOL]);
-    push->tci = htons((uint16_t) (FLOW_VLAN_PRESENT | (nl_attr_u16(tb[TCA_VLAN_PUSH_VLAN_ID]) & 0xfff)
-                                  | nl_attr_u8(tb[TCA_VLAN_PUSH_VLAN_PRIORITY]) << 13));
+    push->tci = htons((uint16_t) (FLOW_VLAN_PRESENT | (nl_attr_u16(tb[TCA_VLAN_PUSH_VLAN_ID]) & 0xfff) |
+                                  nl_attr_u8(tb[TCA_VLAN_PUSH_VLAN_PRIORITY]) << 13));
     return 0;
 }
 
@@ -185,8 +188,8 @@ decode_action(struct nl_attr a, const struct tc_ports *ports, struct buf *action
     struct nl_attr tb[TCA_ACT_MAX + 1], options[16];
     char kind[16];
 
-    if (nl_attrs_parse(nl_attr_slice(a), tb, ARRAY_SIZE(tb), NULL)
-        || nl_attrs_parse(nl_attr_slice(tb[TCA_ACT_OPTIONS]), options, ARRAY_SIZE(options), NULL)) {
+    if (nl_attrs_parse(nl_attr_slice(a), tb, ARRAY_SIZE(tb), NULL) ||
+        nl_attrs_parse(nl_attr_slice(tb[TCA_ACT_OPTIONS]), options, ARRAY_SIZE(options), NULL)) {
         return -EOPNOTSUPP;
     }
     nl_attr_string(tb[TCA_ACT_KIND], kind, sizeof kind);
@@ -200,15 +203,16 @@ decode_action(struct nl_attr a, const struct tc_ports *ports, struct buf *action
 }
 
 int
-tc_decode(const struct tc_seen *seen, const struct tc_ports *ports, struct flow_key *key, struct flow_key *mask, struct buf *actions)
+tc_decode(const struct tc_seen *seen, const struct tc_ports *ports, struct flow_key *key,
+          struct flow_key *mask, struct buf *actions)
 {
     struct nl_attr tb[TCA_FLOWER_MAX + 1], a;
     struct tc_port port = ports->by_ifindex(seen->ifindex, ports->arg);
     size_t before = actions->len;
     struct slice s;
 
-    if (!seen->flower || !seen->complete || !seen->has_ufid || !port.ifindex
-        || nl_attrs_parse(nl_attr_slice(seen->options), tb, ARRAY_SIZE(tb), NULL)) {
+    if (!seen->flower || !seen->complete || !seen->has_ufid || !port.ifindex ||
+        nl_attrs_parse(nl_attr_slice(seen->options), tb, ARRAY_SIZE(tb), NULL)) {
         return -EOPNOTSUPP;
     }
     memset(key, 0, sizeof *key);

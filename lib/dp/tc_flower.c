@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The compiler of megaflows to flower filters. What is in the mask must be in the filter: bits that are expressed are taken off a copy of the mask, and any
-// bit left over is the reason to refuse.
+// The compiler of megaflows to flower filters. What is in the mask must be in the filter: bits that are
+// expressed are taken off a copy of the mask, and any bit left over is the reason to refuse.
 #include <config.h>
 #include "lib/dp/tc_flower.h"
 
@@ -15,7 +15,7 @@
 #include "lib/flow/field.h"
 
 const struct flower_row flower_rows[] = {
-#define FLOWER_FIELD(ID, LAYER, ATTR, MASK_ATTR, BYTES, CONV, MEMBER) \
+#define FLOWER_FIELD(ID, LAYER, ATTR, MASK_ATTR, BYTES, CONV, MEMBER)                                        \
     {ATTR, MASK_ATTR, LAYER_##LAYER, BYTES, FLOWER_##CONV, offsetof(struct flow_key, MEMBER)},
 #define FLOWER_HOOK(ID)
 #define FLOWER_SHARED(ID, WITH)
@@ -77,8 +77,7 @@ struct compiler {
     char *why;
 };
 
-static int PRINTF_LIKE(2, 3)
-refuse(struct compiler *c, const char *fmt, ...)
+static int PRINTF_LIKE(2, 3) refuse(struct compiler *c, const char *fmt, ...)
 {
     va_list args;
 
@@ -161,9 +160,11 @@ static void
 match_fragment(struct compiler *c)
 {
     uint8_t frag = c->key->nw_frag;
-    uint32_t value = (frag & FLOW_FRAG_ANY ? TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT : 0)
-                     | (frag & FLOW_FRAG_ANY && !(frag & FLOW_FRAG_LATER) ? TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST : 0);
-    uint32_t mask = TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT | (frag & FLOW_FRAG_ANY ? TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST : 0);
+    uint32_t value =
+        (frag & FLOW_FRAG_ANY ? TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT : 0) |
+        (frag & FLOW_FRAG_ANY && !(frag & FLOW_FRAG_LATER) ? TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST : 0);
+    uint32_t mask =
+        TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT | (frag & FLOW_FRAG_ANY ? TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST : 0);
 
     if (c->mask->nw_frag && flower_has_layer(c->key, LAYER_IP)) {
         nl_put_u32(&c->f->body, TCA_FLOWER_KEY_FLAGS, htonl(value));
@@ -278,7 +279,8 @@ static int
 put_output(struct compiler *c, uint32_t number, bool last)
 {
     struct tc_port port = c->ports->by_number(number, c->ports->arg);
-    struct tc_mirred parms = {.action = last ? TC_ACT_STOLEN : TC_ACT_PIPE, .ifindex = (uint32_t) port.ifindex};
+    struct tc_mirred parms = {.action = last ? TC_ACT_STOLEN : TC_ACT_PIPE,
+                              .ifindex = (uint32_t) port.ifindex};
     size_t options, nest;
 
     if (!port.ifindex) {
@@ -350,16 +352,19 @@ compile_action(struct compiler *c, const struct action *a, bool last)
 static int
 compile_actions(struct compiler *c, const void *list, size_t size)
 {
-    const uint8_t *end = (const uint8_t *) list; /* Behind the last output: what comes after it has no effect. */
+    const uint8_t *end =
+        (const uint8_t *) list; /* Behind the last output: what comes after it has no effect. */
     size_t nest = nl_nest_begin(&c->f->body, TCA_FLOWER_ACT);
     const struct action *a;
 
-    ACTION_FOR_EACH (a, list, size) {
+    ACTION_FOR_EACH(a, list, size)
+    {
         if (a->kind != ACTION_PUSH_VLAN && a->kind != ACTION_POP_VLAN && a->kind != ACTION_DROP) {
             end = (const uint8_t *) action_next(a);
         }
     }
-    ACTION_FOR_EACH (a, list, (size_t) (end - (const uint8_t *) list)) {
+    ACTION_FOR_EACH(a, list, (size_t) (end - (const uint8_t *) list))
+    {
         int error = compile_action(c, a, (const uint8_t *) action_next(a) == end);
 
         if (error) {
@@ -374,10 +379,17 @@ compile_actions(struct compiler *c, const void *list, size_t size)
 }
 
 int
-tc_compile(const struct flow_key *key, const struct flow_key *mask, const void *actions, size_t actions_len, dp_ufid ufid,
-           const struct tc_ports *ports, bool quick, struct tc_filter *f, char why[TC_WHY_MAX])
+tc_compile(const struct flow_key *key, const struct flow_key *mask, const void *actions, size_t actions_len,
+           dp_ufid ufid, const struct tc_ports *ports, bool quick, struct tc_filter *f, char why[TC_WHY_MAX])
 {
-    struct compiler c = {.key = key, .mask = mask, .left = *mask, .ports = ports, .f = f, .ufid = ufid, .quick = quick, .why = why};
+    struct compiler c = {.key = key,
+                         .mask = mask,
+                         .left = *mask,
+                         .ports = ports,
+                         .f = f,
+                         .ufid = ufid,
+                         .quick = quick,
+                         .why = why};
     int error;
 
     buf_clear(&f->body);
@@ -392,9 +404,11 @@ tc_filter_free(struct tc_filter *f)
 }
 
 void
-tc_filter_put(struct buf *b, const struct tc_filter *f, uint16_t prio, uint32_t handle, uint32_t flags, uint16_t nl_flags)
+tc_filter_put(struct buf *b, const struct tc_filter *f, uint16_t prio, uint32_t handle, uint32_t flags,
+              uint16_t nl_flags)
 {
-    size_t at = tc_filter_begin(b, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL | nl_flags, f->ifindex, prio, f->protocol, handle);
+    size_t at = tc_filter_begin(b, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL | nl_flags, f->ifindex, prio,
+                                f->protocol, handle);
     size_t options;
 
     nl_put_string(b, TCA_KIND, "flower");

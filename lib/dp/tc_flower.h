@@ -5,7 +5,18 @@
 
 #include "lib/flow/key.h"
 
-enum flower_layer { LAYER_ANY, LAYER_IP, LAYER_IPV4, LAYER_IPV6, LAYER_ARP, LAYER_TCP, LAYER_UDP, LAYER_SCTP, LAYER_ICMP, LAYER_ICMPV6 };
+enum flower_layer {
+    LAYER_ANY,
+    LAYER_IP,
+    LAYER_IPV4,
+    LAYER_IPV6,
+    LAYER_ARP,
+    LAYER_TCP,
+    LAYER_UDP,
+    LAYER_SCTP,
+    LAYER_ICMP,
+    LAYER_ICMPV6
+};
 enum flower_conv { FLOWER_SAME, FLOWER_LOW8 };
 
 struct flower_row {

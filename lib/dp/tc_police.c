@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Interface.ingress_policing_*: a matchall filter with a police action, before the filters of flows, which it hands packets on to.
+// Interface.ingress_policing_*: a matchall filter with a police action, before the filters of flows, which it
+// hands packets on to.
 #include <config.h>
 #include "lib/dp/tc.h"
 
@@ -32,7 +33,8 @@ put_police(struct buf *b, const struct tc_police_rate *r, int conforming)
         p.rate.rate = (uint32_t) MIN(r->bytes, UINT32_MAX);
         p.rate.mpu = 0;
         p.rate.cell_log = CELL_LOG;
-        p.rate.linklayer = 1; /* Ethernet: TC_LINKLAYER_ETHERNET, which the kernel would else guess from the table. */
+        p.rate.linklayer =
+            1; /* Ethernet: TC_LINKLAYER_ETHERNET, which the kernel would else guess from the table. */
         p.burst = ticks_of(r->bytes_burst, r->bytes);
         for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
             table[i] = ticks_of((uint64_t) (i + 1) << CELL_LOG, r->bytes);
@@ -51,7 +53,8 @@ put_police(struct buf *b, const struct tc_police_rate *r, int conforming)
     nl_nest_end(b, options);
 }
 
-/* One action a limit: one police action has either bytes or packets. What conforms to all goes on to the next filter. */
+/* One action a limit: one police action has either bytes or packets. What conforms to all goes on to the next
+ * filter. */
 static void
 put_actions(struct buf *b, const struct tc_police_rate *r)
 {
@@ -82,7 +85,8 @@ tc_police_set(struct nl_pool *pool, int ifindex, const struct tc_police_rate *ra
     if (error && error != -ENOENT) {
         return error;
     }
-    at = tc_filter_begin(&b, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, ifindex, TC_PRIO_POLICE, htons(ETH_P_ALL), 1);
+    at = tc_filter_begin(&b, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, ifindex, TC_PRIO_POLICE,
+                         htons(ETH_P_ALL), 1);
     nl_put_string(&b, TCA_KIND, "matchall");
     options = nl_nest_begin(&b, TCA_OPTIONS);
     put_actions(&b, rate);

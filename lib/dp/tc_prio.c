@@ -106,7 +106,8 @@ find_shape(struct tc_prios *p, int ifindex, be16 protocol, const struct flow_spa
     for (; h; h = htable_next_with_hash(h)) {
         struct prio *prio = CONTAINER_OF(h, struct prio, node);
 
-        if (prio->tp.ifindex == ifindex && prio->tp.protocol == protocol && flow_sparse_equal(prio->mask, mask)) {
+        if (prio->tp.ifindex == ifindex && prio->tp.protocol == protocol &&
+            flow_sparse_equal(prio->mask, mask)) {
             return prio;
         }
     }
@@ -115,7 +116,8 @@ find_shape(struct tc_prios *p, int ifindex, be16 protocol, const struct flow_spa
 
 /* Takes over 'mask'. */
 static struct prio *
-new_shape(struct tc_prios *p, struct device *d, be16 protocol, struct flow_sparse *mask, uint32_t hash, uint16_t number)
+new_shape(struct tc_prios *p, struct device *d, be16 protocol, struct flow_sparse *mask, uint32_t hash,
+          uint16_t number)
 {
     struct prio *prio = xzalloc(sizeof *prio);
 
@@ -152,7 +154,8 @@ tc_prio_get(struct tc_prios *p, int ifindex, be16 protocol, const struct flow_ke
 }
 
 struct tc_prio *
-tc_prio_adopt(struct tc_prios *p, int ifindex, be16 protocol, const struct flow_key *mask, uint16_t number, uint32_t handle)
+tc_prio_adopt(struct tc_prios *p, int ifindex, be16 protocol, const struct flow_key *mask, uint16_t number,
+              uint32_t handle)
 {
     struct flow_sparse *sparse = flow_sparse_from_key(mask);
     uint32_t hash = shape_hash(ifindex, protocol, sparse);

@@ -17,7 +17,10 @@ tcmsg_begin(struct buf *b, uint16_t type, uint16_t flags, const struct tcmsg *m)
 int
 tc_ingress_ensure(struct nl_pool *pool, int ifindex, bool *made)
 {
-    struct tcmsg m = {.tcm_family = AF_UNSPEC, .tcm_ifindex = ifindex, .tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0), .tcm_parent = TC_H_INGRESS};
+    struct tcmsg m = {.tcm_family = AF_UNSPEC,
+                      .tcm_ifindex = ifindex,
+                      .tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0),
+                      .tcm_parent = TC_H_INGRESS};
     struct buf b = BUF_EMPTY;
     size_t at = tcmsg_begin(&b, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &m);
     int error;
@@ -44,7 +47,10 @@ int
 tc_ingress_delete(struct nl_pool *pool, int ifindex)
 {
     bool in_use = false;
-    struct tcmsg m = {.tcm_family = AF_UNSPEC, .tcm_ifindex = ifindex, .tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0), .tcm_parent = TC_H_INGRESS};
+    struct tcmsg m = {.tcm_family = AF_UNSPEC,
+                      .tcm_ifindex = ifindex,
+                      .tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0),
+                      .tcm_parent = TC_H_INGRESS};
     struct buf b = BUF_EMPTY;
     size_t at = tc_filter_begin(&b, RTM_GETTFILTER, NLM_F_DUMP, ifindex, 0, 0, 0);
     int error;
@@ -64,7 +70,8 @@ tc_ingress_delete(struct nl_pool *pool, int ifindex)
 }
 
 size_t
-tc_filter_begin(struct buf *b, uint16_t type, uint16_t flags, int ifindex, uint16_t prio, be16 protocol, uint32_t handle)
+tc_filter_begin(struct buf *b, uint16_t type, uint16_t flags, int ifindex, uint16_t prio, be16 protocol,
+                uint32_t handle)
 {
     /* This parent means the ingress hook to either kind of qdisc that has one, "ingress" and "clsact". */
     struct tcmsg m = {

@@ -259,7 +259,8 @@ put_list(struct buf *b, const void *list, size_t size, uint32_t pid)
 {
     const struct action *a;
 
-    ACTION_FOR_EACH (a, list, size) {
+    ACTION_FOR_EACH(a, list, size)
+    {
         int error = put_one(b, a, pid);
 
         if (error) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The decoding half of lib/nl/ovs_action.h: what the kernel (or whoever put the flow there) says, back into records.
+// The decoding half of lib/nl/ovs_action.h: what the kernel (or whoever put the flow there) says, back into
+// records.
 #include <config.h>
 #include "lib/nl/ovs_action.h"
 
@@ -88,7 +89,8 @@ get_set(struct slice s, bool masked, struct buf *list)
     set->group = set_group_of(a.type);
     set->masked = masked;
     ok = set_value(a.type, value, false, &set->key);
-    ok = ok && (masked ? set_value(a.type, mask, true, &set->mask) : set_whole_mask(a.type, value.len, &set->mask));
+    ok = ok &&
+         (masked ? set_value(a.type, mask, true, &set->mask) : set_whole_mask(a.type, value.len, &set->mask));
     if (!ok) {
         list->len = before;
         return -EINVAL;
@@ -168,7 +170,8 @@ get_sample(struct slice s, unsigned depth, struct buf *list)
         return error;
     }
     nest = action_nest_begin(list, ACTION_SAMPLE, sizeof(struct action_sample));
-    ((struct action_sample *) (void *) (list->data + nest))->probability = nl_attr_u32(tb[OVS_SAMPLE_ATTR_PROBABILITY]);
+    ((struct action_sample *) (void *) (list->data + nest))->probability =
+        nl_attr_u32(tb[OVS_SAMPLE_ATTR_PROBABILITY]);
     error = get_list(nl_attr_slice(tb[OVS_SAMPLE_ATTR_ACTIONS]), depth + 1, list);
     action_nest_end(list, nest);
     return error;
@@ -261,16 +264,20 @@ get_scalar(struct nl_attr a, struct buf *list)
         action_put_output(list, nl_attr_u32(a));
         return a.len == 4 ? 0 : -EINVAL;
     case OVS_ACTION_ATTR_RECIRC:
-        ((struct action_recirc *) action_put(list, ACTION_RECIRC, sizeof(struct action_recirc)))->id = nl_attr_u32(a);
+        ((struct action_recirc *) action_put(list, ACTION_RECIRC, sizeof(struct action_recirc)))->id =
+            nl_attr_u32(a);
         return a.len == 4 ? 0 : -EINVAL;
     case OVS_ACTION_ATTR_TRUNC:
-        ((struct action_trunc *) action_put(list, ACTION_TRUNC, sizeof(struct action_trunc)))->max_len = nl_attr_u32(a);
+        ((struct action_trunc *) action_put(list, ACTION_TRUNC, sizeof(struct action_trunc)))->max_len =
+            nl_attr_u32(a);
         return a.len == 4 ? 0 : -EINVAL;
     case OVS_ACTION_ATTR_METER:
-        ((struct action_meter *) action_put(list, ACTION_METER, sizeof(struct action_meter)))->id = nl_attr_u32(a);
+        ((struct action_meter *) action_put(list, ACTION_METER, sizeof(struct action_meter)))->id =
+            nl_attr_u32(a);
         return a.len == 4 ? 0 : -EINVAL;
     case OVS_ACTION_ATTR_POP_MPLS:
-        ((struct action_pop_mpls *) action_put(list, ACTION_POP_MPLS, sizeof(struct action_pop_mpls)))->eth_type = nl_attr_u16(a);
+        ((struct action_pop_mpls *) action_put(list, ACTION_POP_MPLS, sizeof(struct action_pop_mpls)))
+            ->eth_type = nl_attr_u16(a);
         return a.len == 2 ? 0 : -EINVAL;
     case OVS_ACTION_ATTR_POP_VLAN:
         action_put(list, ACTION_POP_VLAN, sizeof(struct action_empty));

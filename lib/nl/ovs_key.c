@@ -14,7 +14,7 @@ struct key_row {
 /* The rows that stand in attributes, in the order of the table. */
 static const struct key_row key_rows[] = {
 #define OVS_ATTR(ATTR, SIZE)
-#define OVS_FIELD(ID, ATTR, CONV, OFFSET, BYTES, MEMBER) \
+#define OVS_FIELD(ID, ATTR, CONV, OFFSET, BYTES, MEMBER)                                                     \
     {OVS_KEY_ATTR_##ATTR, CONV_##CONV, OFFSET, BYTES, offsetof(struct flow_key, MEMBER)},
 #define OVS_HOOK(ID)
 #define OVS_SHARED(ID, WITH)
@@ -56,7 +56,8 @@ _Static_assert((0
 #define OVS_SHARED(ID, WITH) LOW_BIT(ID)
 #define OVS_NONE(ID) LOW_BIT(ID)
 #include "lib/nl/ovs_key.def"
-               ) == UINT64_MAX, "a field has no row in ovs_key.def");
+                ) == UINT64_MAX,
+               "a field has no row in ovs_key.def");
 _Static_assert((0
 #define OVS_ATTR(ATTR, SIZE)
 #define OVS_FIELD(ID, ATTR, CONV, OFFSET, BYTES, MEMBER) HIGH_BIT(ID)
@@ -64,7 +65,8 @@ _Static_assert((0
 #define OVS_SHARED(ID, WITH) HIGH_BIT(ID)
 #define OVS_NONE(ID) HIGH_BIT(ID)
 #include "lib/nl/ovs_key.def"
-               ) == (UINT64_C(1) << (FIELD_N_IDS - 64)) - 1, "a field has no row in ovs_key.def");
+                ) == (UINT64_C(1) << (FIELD_N_IDS - 64)) - 1,
+               "a field has no row in ovs_key.def");
 
 static uint8_t
 frag_to_kernel(uint8_t frag, bool is_mask)
@@ -72,7 +74,9 @@ frag_to_kernel(uint8_t frag, bool is_mask)
     if (is_mask) {
         return frag ? UINT8_MAX : 0;
     }
-    return frag & FLOW_FRAG_LATER ? OVS_FRAG_TYPE_LATER : frag & FLOW_FRAG_ANY ? OVS_FRAG_TYPE_FIRST : OVS_FRAG_TYPE_NONE;
+    return frag & FLOW_FRAG_LATER ? OVS_FRAG_TYPE_LATER
+           : frag & FLOW_FRAG_ANY ? OVS_FRAG_TYPE_FIRST
+                                  : OVS_FRAG_TYPE_NONE;
 }
 
 static uint8_t
@@ -81,7 +85,9 @@ frag_from_kernel(uint8_t frag, bool is_mask)
     if (is_mask) {
         return frag ? FLOW_FRAG_ANY | FLOW_FRAG_LATER : 0;
     }
-    return frag == OVS_FRAG_TYPE_NONE ? 0 : frag == OVS_FRAG_TYPE_FIRST ? FLOW_FRAG_ANY : FLOW_FRAG_ANY | FLOW_FRAG_LATER;
+    return frag == OVS_FRAG_TYPE_NONE    ? 0
+           : frag == OVS_FRAG_TYPE_FIRST ? FLOW_FRAG_ANY
+                                         : FLOW_FRAG_ANY | FLOW_FRAG_LATER;
 }
 
 void
@@ -219,7 +225,8 @@ next_attr(size_t i)
 static uint64_t
 l4_attrs(const struct flow_key *k)
 {
-    bool nd = k->tp_src == htons(135) || k->tp_src == htons(136); /* RFC 4861: neighbour solicitation, advertisement. */
+    bool nd = k->tp_src == htons(135) ||
+              k->tp_src == htons(136); /* RFC 4861: neighbour solicitation, advertisement. */
 
     switch (k->nw_proto) {
     case IPPROTO_TCP:
@@ -237,11 +244,13 @@ l4_attrs(const struct flow_key *k)
     }
 }
 
-/* The attributes that the kernel expects of a packet of this layout, from Ethernet up, and without the tags. */
+/* The attributes that the kernel expects of a packet of this layout, from Ethernet up, and without the tags.
+ */
 static uint64_t
 layout_attrs(const struct flow_key *k)
 {
-    uint64_t attrs = ATTR_BIT(ETHERNET) | (k->eth_type != htons(FLOW_ETH_TYPE_NONE) ? ATTR_BIT(ETHERTYPE) : 0);
+    uint64_t attrs =
+        ATTR_BIT(ETHERNET) | (k->eth_type != htons(FLOW_ETH_TYPE_NONE) ? ATTR_BIT(ETHERTYPE) : 0);
 
     switch (ntohs(k->eth_type)) {
     case 0x0800:
@@ -302,7 +311,8 @@ is_vlan_type(be16 type)
 
 /* Opens an ENCAP nest for each tag; how many. */
 static unsigned
-put_tags(struct buf *b, const struct flow_key *key, const struct flow_key *values, bool is_mask, size_t nests[FLOW_N_VLANS])
+put_tags(struct buf *b, const struct flow_key *key, const struct flow_key *values, bool is_mask,
+         size_t nests[FLOW_N_VLANS])
 {
     unsigned n = 0;
 
@@ -445,7 +455,8 @@ get_level(struct slice s, bool is_mask, unsigned depth, struct flow_key *key)
             error = ovs_tunnel_get(nl_attr_slice(tb[attr]), is_mask, key);
         } else if (attr == OVS_KEY_ATTR_MPLS) {
             error = get_mpls(tb[attr], key);
-        } else if (key_attrs[attr].size && !ovs_key_from_payload(attr, nl_attr_slice(tb[attr]), is_mask, key)) {
+        } else if (key_attrs[attr].size &&
+                   !ovs_key_from_payload(attr, nl_attr_slice(tb[attr]), is_mask, key)) {
             error = -EINVAL;
         }
     }
@@ -486,8 +497,9 @@ ovs_key_get_metadata(struct slice s, struct flow_key *key)
             if (error) {
                 return error;
             }
-        } else if (a.type <= OVS_KEY_ATTR_MAX && key_attrs[a.type].size && key_attrs[a.type].first < FIRST_ETHERNET
-                   && !ovs_key_from_payload(a.type, nl_attr_slice(a), false, &k)) {
+        } else if (a.type <= OVS_KEY_ATTR_MAX && key_attrs[a.type].size &&
+                   key_attrs[a.type].first < FIRST_ETHERNET &&
+                   !ovs_key_from_payload(a.type, nl_attr_slice(a), false, &k)) {
             return -EINVAL;
         }
     }

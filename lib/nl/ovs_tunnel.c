@@ -2,7 +2,8 @@
 #include <config.h>
 #include "lib/nl/ovs_key.h"
 
-/* Members of struct flow_key that stand in an attribute of their own: include/uapi/linux/openvswitch.h, enum ovs_tunnel_key_attr. */
+/* Members of struct flow_key that stand in an attribute of their own: include/uapi/linux/openvswitch.h, enum
+ * ovs_tunnel_key_attr. */
 static const struct tunnel_row {
     uint16_t attr;
     uint8_t bytes;
@@ -48,8 +49,8 @@ ovs_tunnel_put(struct buf *b, const struct flow_key *key, bool is_mask)
         const struct tunnel_row *r = &tunnel_rows[i];
         const uint8_t *p = (const uint8_t *) key + r->offset;
         /* A key must name its TTL, and its id when it has one, though it be 0. */
-        bool needed = !is_mask && (r->attr == OVS_TUNNEL_KEY_ATTR_TTL
-                                   || (r->attr == OVS_TUNNEL_KEY_ATTR_ID && key->tun_flags & FLOW_TNL_F_KEY));
+        bool needed = !is_mask && (r->attr == OVS_TUNNEL_KEY_ATTR_TTL ||
+                                   (r->attr == OVS_TUNNEL_KEY_ATTR_ID && key->tun_flags & FLOW_TNL_F_KEY));
 
         if (needed || !bytes_are_zero(p, r->bytes)) {
             nl_put(b, r->attr, p, r->bytes);

@@ -90,7 +90,8 @@ nl_pool_transact(struct nl_pool *p, const struct buf *request, struct buf *reply
 }
 
 int
-nl_pool_dump(struct nl_pool *p, const struct buf *request, bool (*fn)(const struct nlmsghdr *, void *), void *arg)
+nl_pool_dump(struct nl_pool *p, const struct buf *request, bool (*fn)(const struct nlmsghdr *, void *),
+             void *arg)
 {
     struct nl_sock *s;
     int error = nl_pool_get(p, &s);

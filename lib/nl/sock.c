@@ -22,7 +22,7 @@ struct nl_sock {
     struct mnl_socket *mnl;
     int fd;
     uint32_t port, seq;
-    uint8_t *in;          /* RECEIVE_BYTES. */
+    uint8_t *in; /* RECEIVE_BYTES. */
 };
 
 static void
@@ -219,8 +219,8 @@ batch_fail_from(struct nl_batch *b, size_t first, int error)
 
 /* Reads the answers. The last message is acknowledged in any case, and last: with that all is known. */
 static int
-batch_collect(struct nl_sock *s, struct nl_batch *b, void (*reply)(struct nl_op *, const struct nlmsghdr *, void *),
-              void *arg)
+batch_collect(struct nl_sock *s, struct nl_batch *b,
+              void (*reply)(struct nl_op *, const struct nlmsghdr *, void *), void *arg)
 {
     uint32_t base = s->seq;
     size_t answered = 0; /* Messages before this one are known to be done. */
@@ -257,7 +257,8 @@ batch_collect(struct nl_sock *s, struct nl_batch *b, void (*reply)(struct nl_op 
 }
 
 int
-nl_batch_run(struct nl_sock *s, struct nl_batch *b, void (*reply)(struct nl_op *, const struct nlmsghdr *, void *), void *arg)
+nl_batch_run(struct nl_sock *s, struct nl_batch *b,
+             void (*reply)(struct nl_op *, const struct nlmsghdr *, void *), void *arg)
 {
     int error;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// struct dp_ops against the openvswitch module of the running kernel. Wants root and a network namespace to itself: run it in utilities/lab.
+// struct dp_ops against the openvswitch module of the running kernel. Wants root and a network namespace to
+// itself: run it in utilities/lab.
 //
 //     wire a0 <-> a1 [port a] datapath "sl-test" [port b] b1 <-> b0 wire
 #include <config.h>
@@ -38,7 +39,8 @@ run(const char *command)
 static int
 wire_open(const char *name)
 {
-    struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(0x0003), .sll_ifindex = (int) if_nametoindex(name)};
+    struct sockaddr_ll address = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(0x0003), .sll_ifindex = (int) if_nametoindex(name)};
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(0x0003));
 
     assert_true(fd >= 0);
@@ -60,7 +62,8 @@ set_up(void **state)
 
     rcu_thread_register();
     run("for x in a b; do ip link add ${x}0 type veth peer name ${x}1 && "
-        "sysctl -qw net.ipv6.conf.${x}0.disable_ipv6=1 net.ipv6.conf.${x}1.disable_ipv6=1; ip link set ${x}0 up; ip link set ${x}1 up || exit 1; done");
+        "sysctl -qw net.ipv6.conf.${x}0.disable_ipv6=1 net.ipv6.conf.${x}1.disable_ipv6=1; ip link set ${x}0 "
+        "up; ip link set ${x}1 up || exit 1; done");
     lab->loop = loop_create();
     dp_open_again(lab);
     lab->a = lab->b = DP_PORT_NONE;
@@ -110,7 +113,8 @@ static void
 put(struct lab *lab, uint16_t port, const struct buf *actions, bool modify, int expected)
 {
     struct flow_key key, mask;
-    struct dp_flow_put f = {.key = &key, .mask = &mask, .actions = actions->data, .actions_len = actions->len, .modify = modify};
+    struct dp_flow_put f = {
+        .key = &key, .mask = &mask, .actions = actions->data, .actions_len = actions->len, .modify = modify};
 
     udp_key(lab, port, &key, &mask);
     f.ufid = dp_ufid_of(&key, &mask);
@@ -131,8 +135,7 @@ send_udp(struct lab *lab, uint16_t port)
 }
 
 /* The next frame on the wire within a second; its length, or 0. */
-static size_t
-catch(int wire, uint8_t *frame, size_t size)
+static size_t catch (int wire, uint8_t *frame, size_t size)
 {
     struct pollfd fd = {.fd = wire, .events = POLLIN};
     struct sockaddr_ll from;
@@ -165,8 +168,10 @@ features_of_this_kernel(void **state)
     const struct dp_features *f = lab->dp->ops->features(lab->dp);
 
     dp_features_log("system@" DP_NAME, f);
-    assert_true(f->ufid && f->recirc && f->masked_set && f->trunc && f->clone && f->sample && f->check_pkt_len && f->ct_clear);
-    assert_true(f->ct_state && f->ct_zone && f->ct_mark && f->ct_label && f->ct_orig_tuple && f->ct_orig_tuple6 && f->ct_state_nat);
+    assert_true(f->ufid && f->recirc && f->masked_set && f->trunc && f->clone && f->sample &&
+                f->check_pkt_len && f->ct_clear);
+    assert_true(f->ct_state && f->ct_zone && f->ct_mark && f->ct_label && f->ct_orig_tuple &&
+                f->ct_orig_tuple6 && f->ct_state_nat);
     assert_true(f->per_cpu_dispatch && f->add_mpls);
     assert_true(f->ct_eventmask && f->ct_timeout && f->ct_zero_snat);
     assert_int_equal(f->max_vlan_headers, 2);
@@ -239,7 +244,7 @@ misses_come_up_and_are_executed(void **state)
     e.actions_len = actions.len;
     lab->dp->ops->execute(lab->dp, &e, 1);
     assert_int_equal(e.error, 0);
-    n = catch(lab->wire_b, frame, sizeof frame);
+    n = catch (lab->wire_b, frame, sizeof frame);
     assert_int_equal(n, u[0].packet->len);
     assert_memory_equal(frame, u[0].packet->data, n);
     packet_free(u[0].packet);
@@ -309,14 +314,14 @@ flows_forward_and_survive(void **state)
     put(lab, 9, &actions, true, 0);
     put(lab, 10, &actions, true, -ENOENT);
     send_udp(lab, 9);
-    assert_true(catch(lab->wire_b, frame, sizeof frame) > 0);
+    assert_true(catch (lab->wire_b, frame, sizeof frame) > 0);
     udp_key(lab, 9, &key, &mask);
     ufid = dp_ufid_of(&key, &mask);
     assert_int_equal(lab->dp->ops->flow_get(lab->dp, &ufid, flow_is_as_it_was_put, lab), 0);
 
     lab->dp->ops->close(lab->dp, false);
     send_udp(lab, 9);
-    assert_true(catch(lab->wire_b, frame, sizeof frame) > 0);
+    assert_true(catch (lab->wire_b, frame, sizeof frame) > 0);
     dp_open_again(lab);
     send_udp(lab, 11);
     assert_int_equal(lab->dp->ops->recv(lab->dp, 0, u, 1, 2000), 1);
@@ -340,7 +345,8 @@ many_flows(void **state)
     action_put_output(&actions, lab->b);
     for (size_t i = 0; i < N_FLOWS; i++) {
         udp_key(lab, (uint16_t) (1000 + i), &keys[i], &mask);
-        puts[i] = (struct dp_flow_put){.key = &keys[i], .mask = &mask, .actions = actions.data, .actions_len = actions.len};
+        puts[i] = (struct dp_flow_put){
+            .key = &keys[i], .mask = &mask, .actions = actions.data, .actions_len = actions.len};
         dels[i].ufid = puts[i].ufid = dp_ufid_of(&keys[i], &mask);
     }
     t0 = now_us();
@@ -355,8 +361,8 @@ many_flows(void **state)
         assert_int_equal(puts[i].error, 0);
         assert_int_equal(dels[i].error, 0);
     }
-    printf("us a flow: put %.1f dump %.1f del %.1f\n", (double) (t1 - t0) / N_FLOWS, (double) (t2 - t1) / N_FLOWS,
-           (double) (t3 - t2) / N_FLOWS);
+    printf("us a flow: put %.1f dump %.1f del %.1f\n", (double) (t1 - t0) / N_FLOWS,
+           (double) (t2 - t1) / N_FLOWS, (double) (t3 - t2) / N_FLOWS);
     n = 0;
     assert_int_equal(lab->dp->ops->flow_dump(lab->dp, true, count_flow, &n), 0);
     assert_int_equal(n, 0);

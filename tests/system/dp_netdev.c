@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// struct netdevs against the running kernel. Wants root and a network namespace to itself: run it in utilities/lab.
+// struct netdevs against the running kernel. Wants root and a network namespace to itself: run it in
+// utilities/lab.
 #include <config.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -8,6 +8,6 @@ from harness.command import run
 
 @pytest.mark.ours
 @pytest.mark.tiers("kernel")
-@pytest.mark.parametrize("program", ["dp_kernel", "dp_netdev"])
+@pytest.mark.parametrize("program", ["dp_kernel", "dp_netdev", "dp_place"])
 def test_program(program):
     run(os.path.join(os.environ.get("SLUICE_BUILD", "_build"), "tests/system", program), limit=60)

@@ -98,7 +98,12 @@ batch_keeps_errors_apart(void **state)
 static struct flow_key
 sample_key(uint16_t eth_type, uint8_t proto)
 {
-    struct flow_key k = {.in_port = 3, .recirc_id = 9, .ct_state = CT_TRK | CT_EST, .ct_zone = 7, .skb_priority = 0x10001, .pkt_mark = 5};
+    struct flow_key k = {.in_port = 3,
+                         .recirc_id = 9,
+                         .ct_state = CT_TRK | CT_EST,
+                         .ct_zone = 7,
+                         .skb_priority = 0x10001,
+                         .pkt_mark = 5};
 
     memcpy(k.eth_src.b, "\x02\0\0\0\0\x01", 6);
     memcpy(k.eth_dst.b, "\x02\0\0\0\0\x02", 6);
@@ -121,7 +126,8 @@ sample_key(uint16_t eth_type, uint8_t proto)
     return k;
 }
 
-/* Through the kernel's form and back, with an exact mask, which comes back with what the kernel can say of it. */
+/* Through the kernel's form and back, with an exact mask, which comes back with what the kernel can say of
+ * it. */
 static void
 check_round_trip(const struct flow_key *key)
 {
@@ -147,14 +153,16 @@ check_round_trip(const struct flow_key *key)
 static void
 keys_come_back(void **state)
 {
-    static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_ICMP, IPPROTO_ICMPV6, 99};
+    static const uint8_t protocols[] = {IPPROTO_TCP,  IPPROTO_UDP,    IPPROTO_SCTP,
+                                        IPPROTO_ICMP, IPPROTO_ICMPV6, 99};
 
     for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
         for (int v6 = 0; v6 < 2; v6++) {
             struct flow_key k = sample_key(v6 ? 0x86dd : 0x0800, protocols[i]);
             bool icmp = protocols[i] == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 
-            if (icmp || (protocols[i] != 99 && protocols[i] != IPPROTO_ICMP && protocols[i] != IPPROTO_ICMPV6)) {
+            if (icmp ||
+                (protocols[i] != 99 && protocols[i] != IPPROTO_ICMP && protocols[i] != IPPROTO_ICMPV6)) {
                 k.tp_src = htons(icmp ? 8 : 1234);
                 k.tp_dst = htons(icmp ? 3 : 53);
             }
@@ -228,9 +236,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(attributes_come_back), cmocka_unit_test(short_attributes_are_refused),
+        cmocka_unit_test(attributes_come_back),     cmocka_unit_test(short_attributes_are_refused),
         cmocka_unit_test(batch_keeps_errors_apart), cmocka_unit_test(keys_come_back),
-        cmocka_unit_test(odd_keys_come_back), cmocka_unit_test(masks_stay_wide),
+        cmocka_unit_test(odd_keys_come_back),       cmocka_unit_test(masks_stay_wide),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,3 +16,4 @@ unit_tests += tests/unit/test_flow_text
 libsluice_a_SOURCES += lib/flow/dp_attr.c lib/flow/dp_text.c lib/flow/dp_text.h
 libsluice_a_SOURCES += lib/flow/action.c lib/flow/action_parse.c lib/flow/action_text.c lib/flow/action_text.h
 unit_tests += tests/unit/test_flow_dp_text
+fuzzers += tests/fuzz/fuzz_flow_text

@@ -298,17 +298,24 @@ parse_masked(const char *s, u128 max, u128 *value, u128 *mask)
 static int
 parse_frag(const char *s, u128 *value, u128 *mask)
 {
-    *mask = FLOW_FRAG_ANY | FLOW_FRAG_LATER;
-    if (!strcmp(s, "no")) {
-        *value = 0;
-    } else if (!strcmp(s, "first")) {
-        *value = FLOW_FRAG_ANY;
-    } else if (!strcmp(s, "later")) {
-        *value = FLOW_FRAG_ANY | FLOW_FRAG_LATER;
-    } else {
+    static const struct {
+        const char *name;
+        uint8_t value;
+    } frags[] = {{"no", 0}, {"first", FLOW_FRAG_ANY}, {"later", FLOW_FRAG_ANY | FLOW_FRAG_LATER}};
+    const u128 all = FLOW_FRAG_ANY | FLOW_FRAG_LATER;
+    size_t len = strcspn(s, "/");
+
+    *mask = all;
+    if (s[len] && (!text_get_int(s + len + 1, strlen(s + len + 1), mask) || *mask > all)) {
         return -EINVAL;
     }
-    return 0;
+    for (size_t i = 0; i < ARRAY_SIZE(frags); i++) {
+        if (strlen(frags[i].name) == len && !strncmp(frags[i].name, s, len)) {
+            *value = frags[i].value;
+            return 0;
+        }
+    }
+    return -EINVAL;
 }
 
 static int

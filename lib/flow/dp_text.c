@@ -270,16 +270,24 @@ struct dp_parse {
 
 static int parse_attrs(struct dp_parse *, const char *text, char **error);
 
+/* A number, with a mask or not, or a name. */
 static int
 parse_in_port(struct dp_parse *p, const char *s)
 {
+    size_t len = strcspn(s, "/");
+    u128 number, mask = UINT32_MAX;
     uint32_t port;
 
-    if (parse_u32(s, &port) && (!p->names || !p->names->number || !p->names->number(s, &port, p->names->aux))) {
+    if (text_get_int(s, len, &number) && number <= UINT32_MAX) {
+        if (s[len] && (!text_get_int(s + len + 1, strlen(s + len + 1), &mask) || mask > UINT32_MAX)) {
+            return -EINVAL;
+        }
+        port = (uint32_t) number;
+    } else if (!p->names || !p->names->number || !p->names->number(s, &port, p->names->aux)) {
         return -EINVAL;
     }
     p->key.in_port = port;
-    p->mask.in_port = UINT32_MAX;
+    p->mask.in_port = (uint32_t) mask;
     return 0;
 }
 

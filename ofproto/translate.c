@@ -280,7 +280,7 @@ run_first(struct xl *xl)
 }
 
 enum translate_error
-translate(const struct translate_in *in, struct translate_out *out)
+translate_unproved(const struct translate_in *in, struct translate_out *out)
 {
     struct xl xl = {.in = in, .out = out, .bridge = in->bridge, .key = in->key, .mask = &out->mask, .table_id = in->first_table};
 
@@ -313,6 +313,18 @@ translate(const struct translate_in *in, struct translate_out *out)
     buf_free(&xl.action_set);
     buf_free(&xl.stack);
     buf_free(&xl.frozen);
+    return out->error;
+}
+
+enum translate_error
+translate(const struct translate_in *in, struct translate_out *out)
+{
+    translate_unproved(in, out);
+#ifdef SLUICE_DEBUG_MASKS
+    if (!out->error && !translate_check_mask(in, out, 4)) {
+        abort();
+    }
+#endif
     return out->error;
 }
 

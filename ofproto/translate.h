@@ -87,8 +87,9 @@ void effects_apply(const struct effect *, size_t n, uint64_t packets, uint64_t b
 void translate_apply_main(const struct translate_out *); /* Main thread. */
 bool translate_needs_main(const struct translate_out *); /* Is there anything of that kind? */
 
-/* The proof of a mask: translates '*in' again with 'rounds' variants of its key that differ in unmasked bits only, and aborts with both results when one
- * is not translated as 'out' says. Done after each translation with --enable-debug-masks. Pure: effects are looked at, not applied. */
-void translate_prove_mask(const struct translate_in *, const struct translate_out *, unsigned rounds);
+/* The proof of a mask: translates '*in' again with 'rounds' variants of its key that differ in unmasked bits only. false, and both results on stderr, when one
+ * is not translated as 'out' says. A build with --enable-debug-masks does so after each translation, and aborts. Pure: effects are not applied. */
+bool translate_check_mask(const struct translate_in *, const struct translate_out *, unsigned rounds);
+enum translate_error translate_unproved(const struct translate_in *, struct translate_out *); /* translate() without that. */
 
 #endif

@@ -15,11 +15,7 @@ ofserve_apply_flow_mod(struct ofconn *c, struct flow_mod *fm, be32 xid)
     const struct table_origin origin = {.ofconn = c, .xid = xid};
     enum of_error error;
 
-    if (fm->table_id != OFPTT_ALL && fm->table_id >= SERVED_TABLES) {
-        error = OFERR_OFPBRC_BAD_TABLE_ID;
-    } else {
-        error = table_apply(c->mgr->bridge, fm, &origin);
-    }
+    error = table_apply(c->mgr->bridge, fm, &origin);
     if (!error && fm->buffer_id != OFP_NO_BUFFER) {
         error = OFERR_OFPBRC_BUFFER_UNKNOWN; /* The flow is in; packets are not buffered here. */
     }

@@ -53,6 +53,7 @@ fill_table_stats(const struct bridge *br, size_t i, struct of_table_stats *ts)
 
     *ts = (struct of_table_stats){
         .table_id = (uint8_t) i,
+        .is_last = i + 1 == SERVED_TABLES,
         .active = (uint32_t) classifier_n_rules(t->cls),
         .max_entries = t->max_flows == UINT32_MAX ? MAX_ENTRIES : t->max_flows,
         .lookups = __atomic_load_n(&t->n_lookups, __ATOMIC_RELAXED),
@@ -121,7 +122,8 @@ serve_table_desc(struct ofconn *c, const struct of_msg *m)
 static const struct port *
 requested_port(const struct ofconn *c, const struct of_msg *m, size_t i)
 {
-    const struct port *p = c->mgr->bridge->ports->ports[i];
+    const struct bridge_ports *ports = c->mgr->bridge->ports;
+    const struct port *p = ports->ports[i ? i - 1 : ports->n - 1]; /* The local port, last in number, is told first. */
     uint32_t wanted = OFPP_ANY;
 
     if (m->body.len) {
@@ -144,19 +146,19 @@ put_port_stats(struct ofconn *c, const struct of_msg *m, size_t i, struct buf *b
     return true;
 }
 
+/* A number that no port has gets an empty answer; one that no port can have, an error. */
 static enum of_error
-check_requested_port(const struct ofconn *c, const struct of_msg *m)
+check_requested_port(const struct of_msg *m)
 {
-    uint32_t port = OFPP_ANY;
-    enum of_error error = m->body.len ? port_number_decode(m, &port) : OFERR_OK;
+    uint32_t port;
 
-    return error ? error : port != OFPP_ANY && !bridge_port(c->mgr->bridge, port) ? OFERR_OFPBRC_BAD_PORT : OFERR_OK;
+    return m->body.len ? port_number_decode(m, &port) : OFERR_OK;
 }
 
 enum of_error
 serve_port_stats(struct ofconn *c, const struct of_msg *m)
 {
-    enum of_error error = check_requested_port(c, m);
+    enum of_error error = check_requested_port(m);
 
     if (!error) {
         send_entries(c, m, MSG_PORT_REPLY, c->mgr->bridge->ports->n, put_port_stats);
@@ -178,7 +180,7 @@ put_port_desc(struct ofconn *c, const struct of_msg *m, size_t i, struct buf *b)
 enum of_error
 serve_port_desc(struct ofconn *c, const struct of_msg *m)
 {
-    enum of_error error = check_requested_port(c, m);
+    enum of_error error = check_requested_port(m);
 
     if (!error) {
         send_entries(c, m, MSG_PORT_DESC_REPLY, c->mgr->bridge->ports->n, put_port_desc);

@@ -285,13 +285,16 @@ serve_ct_flush_zone(struct ofconn *c, const struct of_msg *m)
     struct dp *dp = c->mgr->bridge->datapath->dp;
     struct slice s = m->body;
     uint16_t zone = 0;
+    int error;
 
     if (first_word(m)) {
         return OFERR_NXBRC_MUST_BE_ZERO;
     }
     slice_pull(&s, 6);
     slice_get_be16(&s, &zone);
-    return dp->ops->ct_flush(dp, &zone) ? OFERR_OFPBRC_EPERM : OFERR_OK;
+    error = dp->ops->ct_flush(dp, &zone);
+    /* A datapath without connection tracking has nothing to forget. */
+    return error && error != -EOPNOTSUPP ? OFERR_OFPBRC_EPERM : OFERR_OK;
 }
 
 /* Translation is never paused here, hence there is nothing to resume. */

@@ -89,7 +89,7 @@ struct of_port_stats {
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped, tx_dropped, rx_errors, tx_errors, rx_frame, rx_over, rx_crc, collisions; /* UINT64_MAX: not known. */
     uint32_t duration_sec, duration_nsec;
 };
-struct of_table_stats { uint8_t table_id; char name[32]; uint32_t active, max_entries; uint64_t lookups, matched; };
+struct of_table_stats { uint8_t table_id; bool is_last; char name[32]; uint32_t active, max_entries; uint64_t lookups, matched; };
 struct of_switch_features { uint64_t datapath_id; uint32_t n_buffers, capabilities, ofp10_actions; uint8_t n_tables, auxiliary_id; };
 struct of_switch_config { uint16_t frag; uint16_t miss_send_len; int8_t invalid_ttl_to_controller; /* -1: not said. */ };
 enum of_role { OFPCR_NOCHANGE, OFPCR_EQUAL, OFPCR_MASTER, OFPCR_SLAVE };

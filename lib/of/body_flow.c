@@ -24,10 +24,18 @@ decode_command10(uint16_t command, bool table_id_in_command, struct flow_mod *fm
     return decode_command(table_id_in_command ? command & 0xff : command, fm);
 }
 
+/* Before 1.2 what is added has counters of its own. */
+static void
+imply_reset_counts(struct flow_mod *fm)
+{
+    fm->flags |= fm->command == OFPFC_ADD ? OFPFF_RESET_COUNTS : 0;
+}
+
 static enum of_error
 check_flags10(uint16_t flags, struct flow_mod *fm)
 {
     fm->flags = flags & (OFPFF_SEND_FLOW_REM | OFPFF_CHECK_OVERLAP);
+    imply_reset_counts(fm);
     if (flags & OFPFF10_EMERG) {
         return OFERR_OFPFMFC_TABLE_FULL; /* There is no emergency flow table. */
     }
@@ -42,6 +50,9 @@ check_flags11(uint16_t flags, enum of_version version, struct flow_mod *fm)
     known |= version >= OF12 ? OFPFF_RESET_COUNTS : 0;
     known |= version >= OF13 ? OFPFF_NO_PKT_COUNTS | OFPFF_NO_BYT_COUNTS : 0;
     fm->flags = flags & known;
+    if (version == OF11) {
+        imply_reset_counts(fm);
+    }
     return flags & ~known ? OFERR_OFPFMFC_BAD_FLAGS : OFERR_OK;
 }
 
@@ -361,8 +372,76 @@ encode_stats11(const struct flow_stats *fs, enum of_version version, struct buf 
     buf_put_be16(b, version >= OF14 ? fs->importance : 0);
     buf_put_zeros(b, 2);
     put_counters(b, fs->cookie, fs->n_packets, fs->n_bytes);
-    of_match_put(&fs->match, version, b);
+    of_match_put_oxm(&fs->match, version, b);
     ofact_encode_instructions(fs->actions, fs->actions_len, version, b);
+}
+
+/* Statistics of 1.5 are TLVs: class 0x8002, field and length; 1.5.1, section 7.2.4.2. */
+enum { OXS_DURATION, OXS_IDLE_TIME, OXS_FLOW_COUNT = 3, OXS_PACKET_COUNT, OXS_BYTE_COUNT };
+#define OXS_CLASS 0x8002
+
+static void
+put_oxs64(struct buf *b, uint8_t field, uint64_t value)
+{
+    buf_put_be16(b, OXS_CLASS);
+    buf_put_u8(b, (uint8_t) (field << 1));
+    buf_put_u8(b, 8);
+    buf_put_be64(b, value);
+}
+
+static void
+put_oxs_counts(struct buf *b, uint64_t packets, uint64_t bytes)
+{
+    put_oxs64(b, OXS_PACKET_COUNT, packets);
+    put_oxs64(b, OXS_BYTE_COUNT, bytes);
+}
+
+/* Seconds above nanoseconds. */
+static void
+put_oxs_time(struct buf *b, uint8_t field, uint32_t sec, uint32_t nsec)
+{
+    put_oxs64(b, field, (uint64_t) sec << 32 | nsec);
+}
+
+static size_t
+begin_oxs(struct buf *b)
+{
+    buf_put_zeros(b, 4);
+    return b->len - 4;
+}
+
+static void
+end_oxs(struct buf *b, size_t start)
+{
+    size_t len = b->len - start;
+
+    of_patch16(b, start + 2, (uint16_t) len);
+    buf_put_zeros(b, ROUND_UP(len, 8) - len);
+}
+
+static void
+encode_stats15(const struct flow_stats *fs, struct buf *b)
+{
+    size_t start;
+
+    buf_put_zeros(b, 2);
+    buf_put_u8(b, fs->table_id);
+    buf_put_u8(b, 0);
+    buf_put_be16(b, fs->priority);
+    buf_put_be16(b, fs->idle_timeout);
+    buf_put_be16(b, fs->hard_timeout);
+    buf_put_be16(b, fs->flags & 0x1f);
+    buf_put_be16(b, fs->importance);
+    buf_put_be64(b, fs->cookie);
+    of_match_put(&fs->match, OF15, b);
+    start = begin_oxs(b);
+    put_oxs_time(b, OXS_DURATION, fs->duration_sec, fs->duration_nsec);
+    if (fs->idle_age >= 0) {
+        put_oxs_time(b, OXS_IDLE_TIME, (uint32_t) fs->idle_age, 0);
+    }
+    put_oxs_counts(b, fs->n_packets, fs->n_bytes);
+    end_oxs(b, start);
+    ofact_encode_instructions(fs->actions, fs->actions_len, OF15, b);
 }
 
 void
@@ -374,10 +453,14 @@ flow_stats_encode(struct of_multipart *mp, const struct flow_stats *fs)
     of_multipart_entry_begin(mp);
     start = b->len;
     buf_put_be16(b, 0);
-    buf_put_u8(b, fs->table_id);
-    buf_put_u8(b, 0);
+    if (mp->row != MSG_FLOW_REPLY11 || mp->version < OF15) {
+        buf_put_u8(b, fs->table_id);
+        buf_put_u8(b, 0);
+    }
     if (mp->row == MSG_NX_FLOW_REPLY) {
         encode_stats_nx(fs, mp->version, b);
+    } else if (mp->version >= OF15) {
+        encode_stats15(fs, b);
     } else if (mp->version == OF10) {
         encode_stats10(fs, b);
     } else {
@@ -393,10 +476,21 @@ aggregate_stats_encode(const struct aggregate_stats *as, const struct of_msg *re
     enum msg_row row = request->row == MSG_NX_AGGREGATE_REQUEST ? MSG_NX_AGGREGATE_REPLY : MSG_AGGREGATE_REPLY;
     size_t start = of_msg_begin(b, row, request->version, request->xid);
 
-    buf_put_be64(b, as->n_packets);
-    buf_put_be64(b, as->n_bytes);
-    buf_put_be32(b, as->n_flows);
-    buf_put_zeros(b, 4);
+    if (row == MSG_AGGREGATE_REPLY && request->version >= OF15) {
+        size_t oxs = begin_oxs(b);
+
+        put_oxs_counts(b, as->n_packets, as->n_bytes);
+        buf_put_be16(b, OXS_CLASS);
+        buf_put_u8(b, OXS_FLOW_COUNT << 1);
+        buf_put_u8(b, 4);
+        buf_put_be32(b, as->n_flows);
+        end_oxs(b, oxs);
+    } else {
+        buf_put_be64(b, as->n_packets);
+        buf_put_be64(b, as->n_bytes);
+        buf_put_be32(b, as->n_flows);
+        buf_put_zeros(b, 4);
+    }
     of_msg_end(b, start);
 }
 
@@ -451,12 +545,32 @@ put_removed11(const struct flow_removed *fr, enum of_version version, struct buf
     of_match_put(&fr->match, version, b);
 }
 
+static void
+put_removed15(const struct flow_removed *fr, struct buf *b)
+{
+    size_t start;
+
+    buf_put_u8(b, fr->table_id);
+    buf_put_u8(b, fr->reason);
+    buf_put_be16(b, fr->priority);
+    buf_put_be16(b, fr->idle_timeout);
+    buf_put_be16(b, fr->hard_timeout);
+    buf_put_be64(b, fr->cookie);
+    of_match_put(&fr->match, OF15, b);
+    start = begin_oxs(b);
+    put_oxs_time(b, OXS_DURATION, fr->duration_sec, fr->duration_nsec);
+    put_oxs_counts(b, fr->n_packets, fr->n_bytes);
+    end_oxs(b, start);
+}
+
 void
 flow_removed_encode(const struct flow_removed *fr, enum of_version version, bool nxm, struct buf *b)
 {
     size_t start = of_msg_begin(b, version == OF10 && nxm ? MSG_NX_FLOW_REMOVED : MSG_FLOW_REMOVED, version, 0);
 
-    if (version > OF10) {
+    if (version >= OF15) {
+        put_removed15(fr, b);
+    } else if (version > OF10) {
         put_removed11(fr, version, b);
     } else if (nxm) {
         put_removed_nx(fr, b);

@@ -17,16 +17,23 @@ put_name(const char *name, struct buf *b)
 }
 
 /* Statistics of 1.1 and 1.2 also tell what a table can do. */
-#define INSTRUCTIONS_ALL 0x1f /* Goto, write metadata, write, apply and clear actions, from bit 0 (1.1) or bit 1 (1.2) on. */
-#define OF11_ACTIONS_ALL 0x01ffffff
-#define OF11_FIELDS_ALL 0x3ff
+#define INSTRUCTION_GOTO 0x02
+#define INSTRUCTIONS_ALL 0x3e /* Goto, write metadata, write, apply and clear actions: bits by type. */
+#define OF11_ACTIONS_ALL 0x01bfe7ff /* Without copies of TTLs and without groups; bits by type. */
+#define OF11_FIELDS_ALL 0xfbff
+
+static uint32_t
+instructions(const struct of_table_stats *ts)
+{
+    return ts->is_last ? INSTRUCTIONS_ALL & ~INSTRUCTION_GOTO : INSTRUCTIONS_ALL;
+}
 
 static void
-put_abilities11(struct buf *b)
+put_abilities11(const struct of_table_stats *ts, struct buf *b)
 {
     buf_put_be32(b, OF11_FIELDS_ALL);
     buf_put_be32(b, OF11_FIELDS_ALL);
-    buf_put_be32(b, INSTRUCTIONS_ALL);
+    buf_put_be32(b, instructions(ts));
     buf_put_be32(b, OF11_ACTIONS_ALL);
     buf_put_be32(b, OF11_ACTIONS_ALL);
     buf_put_be32(b, 0);
@@ -48,18 +55,20 @@ oxm_bits(bool writable_only)
     return bits;
 }
 
+#define OF12_ACTIONS_ALL 0x03bf8001 /* Output, TTLs, tags, queue, set_field. */
+
 static void
-put_abilities12(struct buf *b)
+put_abilities12(const struct of_table_stats *ts, struct buf *b)
 {
     buf_put_be64(b, oxm_bits(false));
     buf_put_be64(b, oxm_bits(false));
-    buf_put_be32(b, OF11_ACTIONS_ALL | 1u << 25);
-    buf_put_be32(b, OF11_ACTIONS_ALL | 1u << 25);
+    buf_put_be32(b, OF12_ACTIONS_ALL);
+    buf_put_be32(b, OF12_ACTIONS_ALL);
     buf_put_be64(b, oxm_bits(true));
     buf_put_be64(b, oxm_bits(true));
     buf_put_be64(b, UINT64_MAX);
     buf_put_be64(b, UINT64_MAX);
-    buf_put_be32(b, INSTRUCTIONS_ALL << 1);
+    buf_put_be32(b, instructions(ts));
     buf_put_be32(b, 0);
 }
 
@@ -73,9 +82,9 @@ table_stats_encode(const struct of_table_stats *ts, enum of_version version, str
         if (version == OF10) {
             buf_put_be32(b, OF10_WILDCARDS);
         } else if (version == OF11) {
-            put_abilities11(b);
+            put_abilities11(ts, b);
         } else {
-            put_abilities12(b);
+            put_abilities12(ts, b);
         }
         buf_put_be32(b, ts->max_entries);
     }
@@ -119,8 +128,9 @@ put_ids(struct buf *b, uint16_t type, const uint16_t *ids, size_t n)
     end_prop(b, start);
 }
 
+/* 'masks': headers say whether the field may be masked. */
 static void
-put_fields(struct buf *b, uint16_t type, enum of_version version, bool (*wanted)(const struct field *))
+put_fields(struct buf *b, uint16_t type, enum of_version version, bool (*wanted)(const struct field *), bool masks)
 {
     size_t start = begin_prop(b, type);
 
@@ -128,29 +138,23 @@ put_fields(struct buf *b, uint16_t type, enum of_version version, bool (*wanted)
         uint64_t header = field_header(f, version, false);
 
         if (header && wanted(f)) {
-            oxm_put_header(f, version, false, b);
+            oxm_put_header(f, version, masks && f->maskable, b);
         }
     }
     end_prop(b, start);
 }
 
-/* The field in 16 bits and its like in NXM have a form of their own in OXM. */
 static bool
-in_oxm(const struct field *f)
+is_any(const struct field *f)
 {
-    return f->id != FIELD_IN_PORT && f->id != FIELD_VLAN_TCI && f->id != FIELD_NW_TOS;
+    (void) f;
+    return true;
 }
 
 static bool
 is_writable(const struct field *f)
 {
-    return in_oxm(f) && f->writable;
-}
-
-static bool
-is_maskable(const struct field *f)
-{
-    return in_oxm(f) && f->maskable;
+    return f->writable;
 }
 
 static void
@@ -182,24 +186,30 @@ table_features_encode(const struct of_table_stats *ts, uint8_t n_tables, enum of
     buf_put_be32(b, version == OF13 ? 3 : 0); /* 1.3: deprecated bits, all set. */
     buf_put_be32(b, ts->max_entries);
     for (uint16_t miss = 0; miss < 2; miss++) {
-        put_ids(b, PROP_INSTRUCTIONS + miss, instruction_ids, ARRAY_SIZE(instruction_ids));
+        put_ids(b, PROP_INSTRUCTIONS + miss, instruction_ids + ts->is_last, ARRAY_SIZE(instruction_ids) - ts->is_last);
         put_next_tables(b, PROP_NEXT_TABLES + miss, ts->table_id, n_tables);
         put_ids(b, PROP_WRITE_ACTIONS + miss, action_ids, ARRAY_SIZE(action_ids));
         put_ids(b, PROP_APPLY_ACTIONS + miss, action_ids, ARRAY_SIZE(action_ids));
-        put_fields(b, PROP_WRITE_SETFIELD + miss, version, is_writable);
-        put_fields(b, PROP_APPLY_SETFIELD + miss, version, is_writable);
+        put_fields(b, PROP_WRITE_SETFIELD + miss, version, is_writable, false);
+        put_fields(b, PROP_APPLY_SETFIELD + miss, version, is_writable, false);
     }
-    put_fields(b, PROP_MATCH, version, in_oxm);
-    put_fields(b, PROP_WILDCARDS, version, is_maskable);
+    put_fields(b, PROP_MATCH, version, is_any, true);
+    put_fields(b, PROP_WILDCARDS, version, is_any, false);
     of_patch16(b, start, (uint16_t) (b->len - start));
 }
+
+#define TABLE_PROP_EVICTION 2
 
 void
 table_desc_encode(uint8_t table_id, struct buf *b)
 {
-    buf_put_be16(b, 8);
+    buf_put_be16(b, 16);
     buf_put_u8(b, table_id);
     buf_put_zeros(b, 5);
+    /* Were there evictions: by importance, by lifetime, by whatever else. */
+    buf_put_be16(b, TABLE_PROP_EVICTION);
+    buf_put_be16(b, 8);
+    buf_put_be32(b, 7);
 }
 
 void

@@ -5,7 +5,7 @@
 
 #define NX_VENDOR_ERROR_TYPE 0xb0c2 /* Nicira's errors in 1.0 and 1.1, which know no experimenter error. */
 #define EXPERIMENTER_TYPE 0xffff
-#define MAX_ECHOED 64               /* Bytes of the request: section "Error Message" asks for at least that many. */
+#define MAX_ECHOED (UINT16_MAX - 24) /* Bytes of the request. All that fits: section "Error Message" asks for at least 64. */
 
 enum say { SAY_NOT, SAY_STD, SAY_NX, SAY_NXE, SAY_ONF };
 

@@ -60,7 +60,7 @@ struct of_error_code {
     uint16_t type, code; /* 'code' alone for experimenters of 1.2 and later. */
 };
 bool of_error_code(enum of_error, enum of_version, struct of_error_code *); /* false: that version cannot say it. */
-/* Appends the body of an OFPT_ERROR: numbers, and the first bytes of what provoked it ('request' is the whole message). What a version
+/* Appends the body of an OFPT_ERROR: numbers, and what provoked it ('request' is the whole message). What a version
  * cannot say is sent as NXBRC_UNENCODABLE_ERROR. */
 void of_error_encode(enum of_error, enum of_version, struct slice request, struct buf *);
 

@@ -261,10 +261,11 @@ of_match_pull(struct slice *s, enum of_version version, bool strict, struct matc
     if (!slice_get_be16(&peek, &type) || !slice_get_be16(&peek, &length)) {
         return OFERR_OFPBRC_BAD_LEN;
     }
-    if (type == OFPMT_OXM && version >= OF12) {
+    /* Not of 1.1, but taken as the installed daemon takes it. */
+    if (type == OFPMT_OXM) {
         return pull_oxm_match(s, length, strict, m);
     }
-    if (type != OFPMT_STANDARD || version != OF11) {
+    if (type != OFPMT_STANDARD || version > OF11) {
         return OFERR_OFPBMC_BAD_TYPE;
     }
     p = length == OF11_MATCH_LEN ? slice_pull(s, OF11_MATCH_LEN) : NULL;
@@ -272,11 +273,22 @@ of_match_pull(struct slice *s, enum of_version version, bool strict, struct matc
 }
 
 void
-of_match_put(const struct match *m, enum of_version version, struct buf *b)
+of_match_put_oxm(const struct match *m, enum of_version version, struct buf *b)
 {
     size_t start = b->len;
     be16 length;
 
+    buf_put_be16(b, OFPMT_OXM);
+    buf_put_be16(b, 0);
+    oxm_encode(m, version, b);
+    length = htons((uint16_t) (b->len - start));
+    memcpy(b->data + start + 2, &length, sizeof length);
+    buf_put_zeros(b, ROUND_UP(b->len - start, 8) - (b->len - start));
+}
+
+void
+of_match_put(const struct match *m, enum of_version version, struct buf *b)
+{
     if (version == OF10) {
         of10_match_encode(m, buf_put_zeros(b, OF10_MATCH_LEN));
         return;
@@ -285,10 +297,5 @@ of_match_put(const struct match *m, enum of_version version, struct buf *b)
         of11_match_encode(m, buf_put_zeros(b, OF11_MATCH_LEN));
         return;
     }
-    buf_put_be16(b, OFPMT_OXM);
-    buf_put_be16(b, 0);
-    oxm_encode(m, version, b);
-    length = htons((uint16_t) (b->len - start));
-    memcpy(b->data + start + 2, &length, sizeof length);
-    buf_put_zeros(b, ROUND_UP(b->len - start, 8) - (b->len - start));
+    of_match_put_oxm(m, version, b);
 }

@@ -30,6 +30,7 @@ void oxm_put_entry(const struct field *, unsigned of_version, const union field_
 /* struct ofp_match of a version, with padding: off the front of '*s', or appended. */
 enum of_error of_match_pull(struct slice *s, enum of_version, bool strict, struct match *);
 void of_match_put(const struct match *, enum of_version, struct buf *);
+void of_match_put_oxm(const struct match *, enum of_version, struct buf *); /* TLVs, also where 1.1 has a structure of fixed size that says less. */
 #define OF10_MATCH_LEN 40
 #define OF11_MATCH_LEN 88
 void of10_match_decode(const uint8_t wire[OF10_MATCH_LEN], struct match *); /* What the prerequisites do not allow is left out. */

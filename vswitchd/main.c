@@ -10,7 +10,9 @@
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 #include "lib/base/rcu.h"
+#include "lib/base/version.h"
 #include "vswitchd/options.h"
+#include "vswitchd/vswitch.h"
 
 #define COUNTER_TICK_MS 5000
 
@@ -18,6 +20,7 @@ struct daemon {
     struct options options;
     struct loop *loop;
     struct appctl *appctl;
+    struct vswitch *vswitch;
     struct loop_timer *counter_timer;
     struct appctl_request *exit_request; /* Answered when all is undone, so that ovs-appctl waits for it. */
     bool cleanup;                        /* exit --cleanup: leave no datapath behind. */
@@ -138,6 +141,39 @@ stop_memory(struct daemon *d)
     memory_stop();
 }
 
+/* The first configuration is in force, or there is none to wait for. */
+static void
+vswitch_ready(void *d)
+{
+    char *version = version_text();
+
+    log_info(LOG_bridge, "%s", version);
+    free(version);
+    daemon_ready();
+}
+
+static void
+start_vswitch(struct daemon *d)
+{
+    char *why;
+
+    if (d->options.dummy != DUMMY_OFF) {
+        dp_enable_dummy(d->options.dummy != DUMMY_ON);
+    }
+    if (d->options.disable_system) {
+        dp_disable_system();
+    }
+    if (vswitch_create(d->loop, d->options.database, vswitch_ready, d, &d->vswitch, &why)) {
+        log_fatal(LOG_vswitchd, 0, "%s", why);
+    }
+}
+
+static void
+stop_vswitch(struct daemon *d)
+{
+    vswitch_destroy(d->vswitch, d->cleanup);
+}
+
 static const struct {
     void (*start)(struct daemon *);
     void (*stop)(struct daemon *); /* NULL: nothing to undo. */
@@ -148,6 +184,7 @@ static const struct {
     {start_tls, stop_tls},
     {start_counters, stop_counters},
     {start_memory, stop_memory},
+    {start_vswitch, stop_vswitch},
 };
 
 int
@@ -163,7 +200,6 @@ main(int argc, char *argv[])
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
         parts[i].start(&d);
     }
-    daemon_ready();
     status = loop_run(d.loop);
     for (size_t i = ARRAY_SIZE(parts); i-- > 0;) {
         if (parts[i].stop) {

@@ -7,3 +7,4 @@ libsluice_a_SOURCES += \
 	lib/nl/pool.c \
 	lib/nl/sock.c lib/nl/sock.h
 unit_tests += tests/unit/test_nl
+fuzzers += tests/fuzz/fuzz_netlink

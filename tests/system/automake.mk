@@ -17,3 +17,10 @@ EXTRA_DIST += \
 	tests/system/test_openflow.py \
 	tests/system/test_ovs_ctl.py \
 	tests/system/test_restart.py
+
+# Programs that drive lib/dp on the kernel of the lab; tests/system/test_dp.py runs them there.
+if HAVE_CMOCKA
+if !FUZZERS
+check_PROGRAMS += tests/system/dp_kernel tests/system/dp_netdev tests/system/dp_place
+endif
+endif

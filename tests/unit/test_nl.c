@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include <linux/rtnetlink.h>
-#include "lib/nl/ovs_key.h"
+#include "lib/flow/action.h"
+#include "lib/nl/ovs_action.h"
 #include "lib/nl/sock.h"
 
 static void
@@ -232,6 +233,49 @@ masks_stay_wide(void **state)
     buf_free(&m);
 }
 
+static void
+actions_come_back(void **state)
+{
+    static const char *const lists[] = {
+        "1,2",
+        "push_vlan(vid=5,pcp=1),2,pop_vlan,3",
+        "set(eth(src=02:00:00:00:00:01)),set(ipv4(dst=10.0.0.1,tos=0x8/0xfc)),set(tcp(dst=80)),1",
+        "set(ipv6(src=2001:db8::1)),set(skb_mark(0x5)),set(skb_priority(0x7)),1",
+        "ct(commit,zone=3,mark=0x1/0xff,label=0x1/"
+        "0x1,nat(src=10.0.0.1-10.0.0.9:1000-2000,random)),recirc(0x5)",
+        "ct(nat),recirc(0x5)",
+        "ct_clear,trunc(100),4",
+        "hash(l4(0)),recirc(0x9)",
+        "sample(sample=50.0%,actions(1,2)),clone(push_vlan(vid=9,pcp=0),4),3",
+        "check_pkt_len(size=100,gt(1),le(2,3))",
+        "meter(3),1",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        struct buf list = BUF_EMPTY, wire = BUF_EMPTY, back = BUF_EMPTY, text = BUF_EMPTY,
+                   text_back = BUF_EMPTY;
+        char *error = action_parse(lists[i], NULL, &list);
+
+        if (error) {
+            fail_msg("%s: %s", lists[i], error);
+        }
+        assert_int_equal(ovs_actions_put(&wire, list.data, list.len, 1), 0);
+        assert_int_equal(ovs_actions_get(slice_of(wire.data, wire.len), &back), 0);
+        action_format(list.data, list.len, NULL, &text);
+        action_format(back.data, back.len, NULL, &text_back);
+        assert_string_equal(buf_text(&text_back), buf_text(&text));
+        for (size_t n = 0; n < wire.len; n++) {
+            buf_clear(&back);
+            ovs_actions_get(slice_of(wire.data, n), &back);
+        }
+        buf_free(&list);
+        buf_free(&wire);
+        buf_free(&back);
+        buf_free(&text);
+        buf_free(&text_back);
+    }
+}
+
 int
 main(void)
 {
@@ -239,6 +283,7 @@ main(void)
         cmocka_unit_test(attributes_come_back),     cmocka_unit_test(short_attributes_are_refused),
         cmocka_unit_test(batch_keeps_errors_apart), cmocka_unit_test(keys_come_back),
         cmocka_unit_test(odd_keys_come_back),       cmocka_unit_test(masks_stay_wide),
+        cmocka_unit_test(actions_come_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Datapath actions from the text that action_format() prints.
 #include <config.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include "lib/flow/action_text.h"
 
@@ -239,7 +240,8 @@ parse_number(struct list_parse *p, enum action_kind kind, const char *text)
         return -EINVAL;
     }
     /* Of all of these the number is what stands first. */
-    *(uint32_t *) (void *) ((uint8_t *) action_put(p->list, kind, sizeof(struct action_recirc)) + sizeof(struct action)) = (uint32_t) x;
+    *(uint32_t *) (void *) ((uint8_t *) action_put(p->list, kind, sizeof(struct action_recirc)) +
+                            sizeof(struct action)) = (uint32_t) x;
     return 0;
 }
 
@@ -290,7 +292,8 @@ parse_sample(struct list_parse *p, const char *text)
 
     while (!error && text_next_pair(&text, &key, &value)) {
         if (!strcmp(key, "sample")) {
-            error = parse_percentage(value, &((struct action_sample *) (void *) (p->list->data + nest))->probability);
+            error = parse_percentage(
+                value, &((struct action_sample *) (void *) (p->list->data + nest))->probability);
         } else {
             error = strcmp(key, "actions") ? -EINVAL : parse_nested(p, value);
         }
@@ -381,7 +384,10 @@ nat_range(const char *s, struct action_ct *ct)
     if (dash >= len) {
         return nat_addr(s, len, &ct->nat_min, &ct->nat_ipv6);
     }
-    return nat_addr(s, dash, &ct->nat_min, &ct->nat_ipv6) || nat_addr(s + dash + 1, len - dash - 1, &ct->nat_max, &ct->nat_ipv6) ? -EINVAL : 0;
+    return nat_addr(s, dash, &ct->nat_min, &ct->nat_ipv6) ||
+                   nat_addr(s + dash + 1, len - dash - 1, &ct->nat_max, &ct->nat_ipv6)
+               ? -EINVAL
+               : 0;
 }
 
 static int
@@ -409,17 +415,24 @@ get_masked(const char *s, u128 max, u128 *value, u128 *mask)
     size_t len = strcspn(s, "/");
 
     *mask = max;
-    if (!text_get_int(s, len, value) || *value > max || (s[len] && !text_get_int(s + len + 1, strlen(s + len + 1), mask))) {
+    if (!text_get_int(s, len, value) || *value > max ||
+        (s[len] && !text_get_int(s + len + 1, strlen(s + len + 1), mask))) {
         return -EINVAL;
     }
     return *mask > max ? -EINVAL : 0;
 }
 
+/* A word, of what may stand in text without quotes. */
 static int
 get_name(const char *s, char *name, size_t size)
 {
     if (!*s || strlen(s) >= size) {
         return -EINVAL;
+    }
+    for (const char *p = s; *p; p++) {
+        if (!isalnum((unsigned char) *p) && !strchr("_-.", *p)) {
+            return -EINVAL;
+        }
     }
     memcpy(name, s, strlen(s));
     return 0;
@@ -487,7 +500,8 @@ parse_output(struct list_parse *p, const char *name)
 {
     uint32_t port;
 
-    if (parse_u32(name, &port) && (!p->names || !p->names->number || !p->names->number(name, &port, p->names->aux))) {
+    if (parse_u32(name, &port) &&
+        (!p->names || !p->names->number || !p->names->number(name, &port, p->names->aux))) {
         return -ENOENT;
     }
     action_put_output(p->list, port);
@@ -577,5 +591,8 @@ action_parse(const char *text, const struct dp_port_names *names, struct buf *li
         return NULL;
     }
     list->len = before;
-    return xasprintf("%s: %s", text, error == -E2BIG ? "actions are nested too deep" : error == -ENOENT ? "unknown action or port" : "bad actions");
+    return xasprintf("%s: %s", text,
+                     error == -E2BIG    ? "actions are nested too deep"
+                     : error == -ENOENT ? "unknown action or port"
+                                        : "bad actions");
 }

@@ -3,10 +3,16 @@
 #include <config.h>
 #include "lib/flow/action_text.h"
 
-const struct flag_name slow_reason_names[] = {
-    {SLOW_CFM, "cfm"}, {SLOW_BFD, "bfd"}, {SLOW_LACP, "lacp"}, {SLOW_STP, "stp"}, {SLOW_CONTROLLER, "controller"},
-    {SLOW_ACTION, "action"}, {SLOW_MATCH, "match"}, {0, NULL}};
-const struct flag_name nat_flag_names[] = {{NAT_PERSISTENT, "persistent"}, {NAT_HASH, "hash"}, {NAT_RANDOM, "random"}, {0, NULL}};
+const struct flag_name slow_reason_names[] = {{SLOW_CFM, "cfm"},
+                                              {SLOW_BFD, "bfd"},
+                                              {SLOW_LACP, "lacp"},
+                                              {SLOW_STP, "stp"},
+                                              {SLOW_CONTROLLER, "controller"},
+                                              {SLOW_ACTION, "action"},
+                                              {SLOW_MATCH, "match"},
+                                              {0, NULL}};
+const struct flag_name nat_flag_names[] = {
+    {NAT_PERSISTENT, "persistent"}, {NAT_HASH, "hash"}, {NAT_RANDOM, "random"}, {0, NULL}};
 
 const struct set_name set_names[SET_N_GROUPS] = {
     [SET_ETH] = {"eth", DP_ETH},
@@ -41,9 +47,11 @@ put_port(uint32_t port, const struct dp_port_names *names, struct buf *b)
 static void
 put_controller(const struct upcall_cookie *c, struct buf *b)
 {
-    buf_putf(b, ",controller(reason=%u,dont_send=%d,continuation=%d,recirc_id=%u,rule_cookie=%#llx,controller_id=%u,max_len=%u)", c->of_reason,
-             !!(c->flags & UPCALL_F_DONT_SEND), !!(c->flags & UPCALL_F_CONTINUATION), c->recirc_id, (unsigned long long) c->rule_cookie,
-             c->controller_id, c->max_len);
+    buf_putf(b,
+             ",controller(reason=%u,dont_send=%d,continuation=%d,recirc_id=%u,rule_cookie=%#llx,controller_"
+             "id=%u,max_len=%u)",
+             c->of_reason, !!(c->flags & UPCALL_F_DONT_SEND), !!(c->flags & UPCALL_F_CONTINUATION),
+             c->recirc_id, (unsigned long long) c->rule_cookie, c->controller_id, c->max_len);
 }
 
 static void
@@ -66,7 +74,8 @@ put_userspace(const struct action_userspace *u, struct buf *b)
         buf_puts(b, ",ipfix(output_port=0)");
         break;
     case UPCALL_FLOW_SAMPLE:
-        buf_puts(b, ",flow_sample(probability=0,collector_set_id=0,obs_domain_id=0,obs_point_id=0,output_port=0)");
+        buf_puts(
+            b, ",flow_sample(probability=0,collector_set_id=0,obs_domain_id=0,obs_point_id=0,output_port=0)");
         break;
     case UPCALL_MISS:
         break;
@@ -81,7 +90,7 @@ put_push_vlan(const struct action_push_vlan *v, struct buf *b)
     if (v->tpid != htons(0x8100)) {
         buf_putf(b, "tpid=0x%04x,", ntohs(v->tpid));
     }
-    dp_vlan_format(v->tci | htons(FLOW_VLAN_PRESENT), UINT16_MAX, b);
+    dp_vlan_format(v->tci | htons(FLOW_VLAN_PRESENT), UINT16_MAX, true, b);
     buf_putc(b, ')');
 }
 
@@ -90,7 +99,8 @@ put_push_mpls(const struct action_push_mpls *m, struct buf *b)
 {
     uint32_t lse = ntohl(m->lse);
 
-    buf_putf(b, "push_mpls(label=%u,tc=%u,ttl=%u,bos=%u,eth_type=0x%x)", lse >> 12, lse >> 9 & 7, lse & 0xff, lse >> 8 & 1, ntohs(m->eth_type));
+    buf_putf(b, "push_mpls(label=%u,tc=%u,ttl=%u,bos=%u,eth_type=0x%x)", lse >> 12, lse >> 9 & 7, lse & 0xff,
+             lse >> 8 & 1, ntohs(m->eth_type));
 }
 
 static void
@@ -101,7 +111,7 @@ put_set(const struct action_set *s, struct buf *b)
     buf_puts(b, "set(");
     if (s->group == SET_VLAN) {
         buf_puts(b, "vlan(");
-        dp_vlan_format(s->key.vlan[0].tci, s->mask.vlan[0].tci, b);
+        dp_vlan_format(s->key.vlan[0].tci, s->mask.vlan[0].tci, true, b);
         buf_putc(b, ')');
     } else if (s->group == SET_MPLS) {
         dp_mpls_format(&s->key, &s->mask, false, b);
@@ -109,7 +119,6 @@ put_set(const struct action_set *s, struct buf *b)
         struct flow_key ones;
 
         memset(&ones, 0xff, sizeof ones);
-        ones.tun_ttl = s->key.tun_ttl ? UINT8_MAX : 0;
         dp_tunnel_format(&s->key, &ones, false, b);
     } else {
         attr = attr == DP_ICMP && s->key.eth_type == htons(0x86dd) ? DP_ICMPV6 : attr;
@@ -126,7 +135,8 @@ put_nat_addr(const struct action_ct *ct, const struct in6_addr *addr, struct buf
     bool brackets = ct->nat_ipv6 && ct->nat_port_min;
     char s[INET6_ADDRSTRLEN];
 
-    buf_putf(b, "%s%s%s", brackets ? "[" : "", inet_ntop(ct->nat_ipv6 ? AF_INET6 : AF_INET, addr, s, sizeof s), brackets ? "]" : "");
+    buf_putf(b, "%s%s%s", brackets ? "[" : "",
+             inet_ntop(ct->nat_ipv6 ? AF_INET6 : AF_INET, addr, s, sizeof s), brackets ? "]" : "");
 }
 
 static void
@@ -317,7 +327,8 @@ action_format(const void *list, size_t size, const struct dp_port_names *names, 
         buf_puts(b, "drop");
         return;
     }
-    ACTION_FOR_EACH(a, list, size) {
+    ACTION_FOR_EACH(a, list, size)
+    {
         put_action(a, names, b);
         buf_putc(b, ',');
     }

@@ -7,7 +7,8 @@
 
 extern const struct flag_name slow_reason_names[], nat_flag_names[];
 
-/* The attribute that a group of set writes is called 'name'; 'attr' is DP_N_ATTRS for those with a form of their own. */
+/* The attribute that a group of set writes is called 'name'; 'attr' is DP_N_ATTRS for those with a form of
+ * their own. */
 extern const struct set_name {
     const char *name;
     enum dp_attr_id attr;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text of one attribute of a datapath flow: "ipv4(src=10.0.0.1,dst=10.0.0.2,frag=no)". Most are tables of fields; VLAN, MPLS and tunnels are not.
+// Text of one attribute of a datapath flow: "ipv4(src=10.0.0.1,dst=10.0.0.2,frag=no)". Most are tables of
+// fields; VLAN, MPLS and tunnels are not.
 #include <config.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "lib/flow/dp_text.h"
 
-enum dp_format { DEC, HEX, IPV4, IPV6, ETHER, FRAG, TOS };
+enum dp_format { DEC, HEX, HEX_0X /* 0x even before zero */, IPV4, IPV6, ETHER, FRAG, TOS };
 
 struct dp_field {
     const char *name; /* "" for an attribute that is a single value. */
@@ -14,21 +15,34 @@ struct dp_field {
 };
 
 static const struct dp_field eth[] = {{"src", FIELD_ETH_SRC, ETHER}, {"dst", FIELD_ETH_DST, ETHER}};
-static const struct dp_field ipv4[] = {{"src", FIELD_IP_SRC, IPV4},    {"dst", FIELD_IP_DST, IPV4},   {"proto", FIELD_NW_PROTO, DEC},
-                                       {"tos", FIELD_NW_TOS, TOS},     {"ttl", FIELD_NW_TTL, DEC},    {"frag", FIELD_IP_FRAG, FRAG}};
-static const struct dp_field ipv6[] = {{"src", FIELD_IPV6_SRC, IPV6},  {"dst", FIELD_IPV6_DST, IPV6}, {"label", FIELD_IPV6_LABEL, HEX},
-                                       {"proto", FIELD_NW_PROTO, DEC}, {"tclass", FIELD_NW_TOS, TOS}, {"hlimit", FIELD_NW_TTL, DEC},
+static const struct dp_field ipv4[] = {{"src", FIELD_IP_SRC, IPV4},    {"dst", FIELD_IP_DST, IPV4},
+                                       {"proto", FIELD_NW_PROTO, DEC}, {"tos", FIELD_NW_TOS, TOS},
+                                       {"ttl", FIELD_NW_TTL, DEC},     {"frag", FIELD_IP_FRAG, FRAG}};
+static const struct dp_field ipv6[] = {{"src", FIELD_IPV6_SRC, IPV6},    {"dst", FIELD_IPV6_DST, IPV6},
+                                       {"label", FIELD_IPV6_LABEL, HEX}, {"proto", FIELD_NW_PROTO, DEC},
+                                       {"tclass", FIELD_NW_TOS, TOS},    {"hlimit", FIELD_NW_TTL, DEC},
                                        {"frag", FIELD_IP_FRAG, FRAG}};
 static const struct dp_field ports[] = {{"src", FIELD_TCP_SRC, DEC}, {"dst", FIELD_TCP_DST, DEC}};
 static const struct dp_field icmp[] = {{"type", FIELD_ICMP_TYPE, DEC}, {"code", FIELD_ICMP_CODE, DEC}};
-static const struct dp_field arp[] = {{"sip", FIELD_ARP_SPA, IPV4}, {"tip", FIELD_ARP_TPA, IPV4}, {"op", FIELD_ARP_OP, DEC},
-                                      {"sha", FIELD_ARP_SHA, ETHER}, {"tha", FIELD_ARP_THA, ETHER}};
-static const struct dp_field nd[] = {{"target", FIELD_ND_TARGET, IPV6}, {"sll", FIELD_ND_SLL, ETHER}, {"tll", FIELD_ND_TLL, ETHER}};
-static const struct dp_field nd_extensions[] = {{"nd_reserved", FIELD_ND_RESERVED, HEX}, {"nd_options_type", FIELD_ND_OPTIONS_TYPE, DEC}};
-static const struct dp_field ct_tuple4[] = {{"src", FIELD_CT_NW_SRC, IPV4}, {"dst", FIELD_CT_NW_DST, IPV4}, {"proto", FIELD_CT_NW_PROTO, DEC},
-                                            {"tp_src", FIELD_CT_TP_SRC, DEC}, {"tp_dst", FIELD_CT_TP_DST, DEC}};
-static const struct dp_field ct_tuple6[] = {{"src", FIELD_CT_IPV6_SRC, IPV6}, {"dst", FIELD_CT_IPV6_DST, IPV6}, {"proto", FIELD_CT_NW_PROTO, DEC},
-                                            {"tp_src", FIELD_CT_TP_SRC, DEC}, {"tp_dst", FIELD_CT_TP_DST, DEC}};
+static const struct dp_field arp[] = {{"sip", FIELD_ARP_SPA, IPV4},
+                                      {"tip", FIELD_ARP_TPA, IPV4},
+                                      {"op", FIELD_ARP_OP, DEC},
+                                      {"sha", FIELD_ARP_SHA, ETHER},
+                                      {"tha", FIELD_ARP_THA, ETHER}};
+static const struct dp_field nd[] = {
+    {"target", FIELD_ND_TARGET, IPV6}, {"sll", FIELD_ND_SLL, ETHER}, {"tll", FIELD_ND_TLL, ETHER}};
+static const struct dp_field nd_extensions[] = {{"nd_reserved", FIELD_ND_RESERVED, HEX},
+                                                {"nd_options_type", FIELD_ND_OPTIONS_TYPE, DEC}};
+static const struct dp_field ct_tuple4[] = {{"src", FIELD_CT_NW_SRC, IPV4},
+                                            {"dst", FIELD_CT_NW_DST, IPV4},
+                                            {"proto", FIELD_CT_NW_PROTO, DEC},
+                                            {"tp_src", FIELD_CT_TP_SRC, DEC},
+                                            {"tp_dst", FIELD_CT_TP_DST, DEC}};
+static const struct dp_field ct_tuple6[] = {{"src", FIELD_CT_IPV6_SRC, IPV6},
+                                            {"dst", FIELD_CT_IPV6_DST, IPV6},
+                                            {"proto", FIELD_CT_NW_PROTO, DEC},
+                                            {"tp_src", FIELD_CT_TP_SRC, DEC},
+                                            {"tp_dst", FIELD_CT_TP_DST, DEC}};
 static const struct dp_field skb_priority[] = {{"", FIELD_SKB_PRIORITY, HEX}};
 static const struct dp_field skb_mark[] = {{"", FIELD_PKT_MARK, HEX}};
 static const struct dp_field ct_zone[] = {{"", FIELD_CT_ZONE, HEX}};
@@ -115,7 +129,9 @@ put_value(const struct dp_field *df, u128 x, u128 mask, struct buf *b)
 {
     bool is_addr = df->format == IPV4 || df->format == IPV6 || df->format == ETHER;
 
-    if (is_addr) {
+    if (df->format == HEX_0X && !x) {
+        buf_puts(b, "0x0");
+    } else if (is_addr) {
         put_addr(df, x, b);
     } else if (df->format == FRAG) {
         put_frag(x, b);
@@ -136,7 +152,8 @@ put_value(const struct dp_field *df, u128 x, u128 mask, struct buf *b)
 }
 
 void
-dp_attr_format(enum dp_attr_id id, const struct flow_key *key, const struct flow_key *mask, bool verbose, struct buf *b)
+dp_attr_format(enum dp_attr_id id, const struct flow_key *key, const struct flow_key *mask, bool verbose,
+               struct buf *b)
 {
     const struct dp_attr *a = &attrs[id];
     size_t start = b->len;
@@ -160,21 +177,28 @@ dp_attr_format(enum dp_attr_id id, const struct flow_key *key, const struct flow
 }
 
 void
-dp_vlan_format(be16 tci_be, be16 mask_be, struct buf *b)
+dp_vlan_format(be16 tci_be, be16 mask_be, bool verbose, struct buf *b)
 {
-    uint16_t tci = ntohs(tci_be), mask = ntohs(mask_be);
+    uint16_t tci = ntohs(tci_be), mask = ntohs(mask_be), either = tci | mask;
 
-    buf_putf(b, "vid=%d", tci & 0xfff);
-    if ((mask & 0xfff) != 0xfff) {
-        buf_putf(b, "/0x%x", mask & 0xfff);
+    if (verbose || either & 0xfff) {
+        buf_putf(b, "vid=%d", tci & 0xfff);
+        if ((mask & 0xfff) != 0xfff) {
+            buf_putf(b, "/0x%x", mask & 0xfff);
+        }
+        buf_putc(b, ',');
     }
-    buf_putf(b, ",pcp=%d", tci >> 13);
-    if (mask >> 13 != 7) {
-        buf_putf(b, "/0x%x", mask >> 13);
+    if (verbose || either >> 13) {
+        buf_putf(b, "pcp=%d", tci >> 13);
+        if (mask >> 13 != 7) {
+            buf_putf(b, "/0x%x", mask >> 13);
+        }
+        buf_putc(b, ',');
     }
     if (!(tci & FLOW_VLAN_PRESENT)) {
-        buf_puts(b, ",cfi=0");
+        buf_puts(b, "cfi=0,");
     }
+    buf_chomp(b, ',');
 }
 
 static void
@@ -185,7 +209,8 @@ put_lse(uint32_t lse, uint32_t mask, struct buf *b)
     if (mask == UINT32_MAX) {
         buf_putf(b, "label=%u,tc=%u,ttl=%u,bos=%u,", label, tc, ttl, bos);
     } else {
-        buf_putf(b, "label=%u/0x%x,tc=%u/%x,ttl=%u/0x%x,bos=%u/%x,", label, mask >> 12, tc, mask >> 9 & 7, ttl, mask & 0xff, bos, mask >> 8 & 1);
+        buf_putf(b, "label=%u/0x%x,tc=%u/%x,ttl=%u/0x%x,bos=%u/%x,", label, mask >> 12, tc, mask >> 9 & 7,
+                 ttl, mask & 0xff, bos, mask >> 8 & 1);
     }
 }
 
@@ -208,12 +233,16 @@ dp_mpls_format(const struct flow_key *key, const struct flow_key *mask, bool ver
 
 /* Fields of a tunnel that say nothing when they are zero, and then have no attribute. */
 static const struct dp_field tunnel[] = {
-    {"src", FIELD_TUN_SRC, IPV4}, {"dst", FIELD_TUN_DST, IPV4}, {"ipv6_src", FIELD_TUN_IPV6_SRC, IPV6}, {"ipv6_dst", FIELD_TUN_IPV6_DST, IPV6},
+    {"src", FIELD_TUN_SRC, IPV4},
+    {"dst", FIELD_TUN_DST, IPV4},
+    {"ipv6_src", FIELD_TUN_IPV6_SRC, IPV6},
+    {"ipv6_dst", FIELD_TUN_IPV6_DST, IPV6},
     {"tos", FIELD_TUN_TOS, HEX},
 };
 
 static void
-put_tunnel_field(const struct dp_field *df, const struct flow_key *key, const struct flow_key *mask, bool verbose, struct buf *b)
+put_tunnel_field(const struct dp_field *df, const struct flow_key *key, const struct flow_key *mask,
+                 bool verbose, struct buf *b)
 {
     u128 x = load(df, key, false), m = load(df, mask, true);
 
@@ -253,7 +282,7 @@ put_tunnel_flags(const struct flow_key *key, const struct flow_key *mask, struct
 void
 dp_tunnel_format(const struct flow_key *key, const struct flow_key *mask, bool verbose, struct buf *b)
 {
-    static const struct dp_field id = {"tun_id", FIELD_TUN_ID, HEX}, ttl = {"ttl", FIELD_TUN_TTL, DEC};
+    static const struct dp_field id = {"tun_id", FIELD_TUN_ID, HEX_0X}, ttl = {"ttl", FIELD_TUN_TTL, DEC};
 
     buf_puts(b, "tunnel(");
     if (key->tun_flags & FLOW_TNL_F_KEY && (mask->tun_id || verbose)) {
@@ -367,7 +396,8 @@ store(const struct dp_field *df, u128 value, u128 mask, struct flow_key *key, st
 }
 
 static int
-parse_fields(const struct dp_field *fields, size_t n, const char *text, struct flow_key *key, struct flow_key *mask)
+parse_fields(const struct dp_field *fields, size_t n, const char *text, struct flow_key *key,
+             struct flow_key *mask)
 {
     char *name, *s;
     int error = 0;
@@ -429,7 +459,9 @@ parse_tunnel_pair(const char *name, const char *s, struct flow_key *key, struct 
     if ((size_t) snprintf(pair, sizeof pair, "%s=%s", name, s) >= sizeof pair) {
         return -EINVAL;
     }
-    return parse_fields(tunnel, ARRAY_SIZE(tunnel), pair, key, mask) ? parse_fields(others, ARRAY_SIZE(others), pair, key, mask) : 0;
+    return parse_fields(tunnel, ARRAY_SIZE(tunnel), pair, key, mask)
+               ? parse_fields(others, ARRAY_SIZE(others), pair, key, mask)
+               : 0;
 }
 
 static int

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A datapath flow's match as text, as ovs-dpctl(8) dump-flows prints it.
 //
-// Two orders are in use. Flows of openvswitch.ko stand in the order in which the kernel gives their attributes and say "eth()" of frames whose addresses are
-// wild; flows that name their packet type stand in that of userspace. Both are parsed.
+// Two orders are in use. Flows of openvswitch.ko stand in the order in which the kernel gives their
+// attributes and say "eth()" of frames whose addresses are wild; flows that name their packet type stand in
+// that of userspace. Both are parsed.
 #include <config.h>
 #include <stdlib.h>
 #include "lib/flow/dp_text.h"
@@ -46,8 +47,10 @@ put_ct(const struct dp_match *m)
     put_attr(m, DP_CT_ZONE);
     put_attr(m, DP_CT_MARK);
     put_attr(m, DP_CT_LABEL);
-    if (!m->key->ct_nw_proto || (!m->verbose && !(mask->ct_nw_src | mask->ct_nw_dst | mask->ct_nw_proto | mask->ct_tp_src | mask->ct_tp_dst)
-                                 && IN6_IS_ADDR_UNSPECIFIED(&mask->ct_ipv6_src) && IN6_IS_ADDR_UNSPECIFIED(&mask->ct_ipv6_dst))) {
+    if (!m->key->ct_nw_proto ||
+        (!m->verbose &&
+         !(mask->ct_nw_src | mask->ct_nw_dst | mask->ct_nw_proto | mask->ct_tp_src | mask->ct_tp_dst) &&
+         IN6_IS_ADDR_UNSPECIFIED(&mask->ct_ipv6_src) && IN6_IS_ADDR_UNSPECIFIED(&mask->ct_ipv6_dst))) {
         return;
     }
     put_attr(m, m->key->eth_type == htons(0x86dd) ? DP_CT_TUPLE6 : DP_CT_TUPLE4);
@@ -228,7 +231,8 @@ put_l3(const struct dp_match *m)
 }
 
 void
-dp_match_format(const struct flow_key *key, const struct flow_key *mask, const struct dp_port_names *names, bool verbose, struct buf *b)
+dp_match_format(const struct flow_key *key, const struct flow_key *mask, const struct dp_port_names *names,
+                bool verbose, struct buf *b)
 {
     struct flow_key ones;
     struct dp_match m = {key, mask ? mask : &ones, names, verbose || !mask, !mask, b};
@@ -245,7 +249,7 @@ dp_match_format(const struct flow_key *key, const struct flow_key *mask, const s
         put_eth_type(&m, tpid, UINT16_MAX);
         if (m.mask->vlan[depth].tci || m.verbose) {
             buf_puts(b, "vlan(");
-            dp_vlan_format(key->vlan[depth].tci, m.mask->vlan[depth].tci, b);
+            dp_vlan_format(key->vlan[depth].tci, m.mask->vlan[depth].tci, m.verbose, b);
             buf_puts(b, "),");
         }
         buf_puts(b, "encap(");
@@ -305,8 +309,8 @@ parse_eth_type(struct dp_parse *p, const char *s)
     u128 type, mask = UINT16_MAX;
     union field_value v;
 
-    if (!text_get_int(s, len, &type) || type > UINT16_MAX
-        || (s[len] && (!text_get_int(s + len + 1, strlen(s + len + 1), &mask) || mask > UINT16_MAX))) {
+    if (!text_get_int(s, len, &type) || type > UINT16_MAX ||
+        (s[len] && (!text_get_int(s + len + 1, strlen(s + len + 1), &mask) || mask > UINT16_MAX))) {
         return -EINVAL;
     }
     value_store(type, 2, &v);
@@ -418,7 +422,8 @@ parse_attrs(struct dp_parse *p, const char *text, char **error)
             retval = parse_attr(p, name, value, error);
         }
         if (retval && !*error) {
-            *error = retval == -ENOENT ? xasprintf("syntax error at %s", name) : xasprintf("syntax error at %s(%s)", name, value);
+            *error = retval == -ENOENT ? xasprintf("syntax error at %s", name)
+                                       : xasprintf("syntax error at %s(%s)", name, value);
         }
         free(name);
         free(value);
@@ -427,7 +432,8 @@ parse_attrs(struct dp_parse *p, const char *text, char **error)
 }
 
 char *
-dp_match_parse(const char *text, const struct dp_port_names *names, struct flow_key *key, struct flow_key *mask)
+dp_match_parse(const char *text, const struct dp_port_names *names, struct flow_key *key,
+               struct flow_key *mask)
 {
     struct dp_parse p = {.names = names};
     char *error = NULL;

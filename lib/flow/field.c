@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table made from field.def, and access to values in keys and masks. A value is handled as an integer of up to 128 bits, so that every place
-// (enum field_place) has one load and one store.
+// The table made from field.def, and access to values in keys and masks. A value is handled as an integer of
+// up to 128 bits, so that every place (enum field_place) has one load and one store.
 #include <config.h>
 #include "lib/flow/wide.h"
 
@@ -8,27 +8,61 @@
 #define ONF_EXPERIMENTER 0x4f4e4600
 enum of_version { OF12 = 3, OF13 = 4, OF15 = 6 };
 
-#define NXM_OF(NAME, NUMBER) {"NXM_OF_" #NAME, HEADER(0, NUMBER), 0}
-#define NXM_NX(NAME, NUMBER) {"NXM_NX_" #NAME, HEADER(1, NUMBER), 0}
-#define OXM_OF(NAME, NUMBER, VERSION) {"OXM_OF_" #NAME, HEADER(0x8000, NUMBER), VERSION}
-#define PKT_REG(NUMBER) {"OXM_OF_PKT_REG" #NUMBER, HEADER(0x8001, NUMBER), OF13}
-#define ONFOXM_ET(NAME, NUMBER, VERSION) {"ONFOXM_ET_" #NAME, HEADER(0xffff, NUMBER) | ONF_EXPERIMENTER, VERSION}
-#define ERICOXM_OF(NAME, NUMBER) {"ERICOXM_OF_" #NAME, HEADER(0x1000, NUMBER), 0}
-#define NO_HEADER {NULL, 0, 0}
+#define NXM_OF(NAME, NUMBER)                                                                                 \
+    {                                                                                                        \
+        "NXM_OF_" #NAME, HEADER(0, NUMBER), 0                                                                \
+    }
+#define NXM_NX(NAME, NUMBER)                                                                                 \
+    {                                                                                                        \
+        "NXM_NX_" #NAME, HEADER(1, NUMBER), 0                                                                \
+    }
+#define OXM_OF(NAME, NUMBER, VERSION)                                                                        \
+    {                                                                                                        \
+        "OXM_OF_" #NAME, HEADER(0x8000, NUMBER), VERSION                                                     \
+    }
+#define PKT_REG(NUMBER)                                                                                      \
+    {                                                                                                        \
+        "OXM_OF_PKT_REG" #NUMBER, HEADER(0x8001, NUMBER), OF13                                               \
+    }
+#define ONFOXM_ET(NAME, NUMBER, VERSION)                                                                     \
+    {                                                                                                        \
+        "ONFOXM_ET_" #NAME, HEADER(0xffff, NUMBER) | ONF_EXPERIMENTER, VERSION                               \
+    }
+#define ERICOXM_OF(NAME, NUMBER)                                                                             \
+    {                                                                                                        \
+        "ERICOXM_OF_" #NAME, HEADER(0x1000, NUMBER), 0                                                       \
+    }
+#define NO_HEADER                                                                                            \
+    {                                                                                                        \
+        NULL, 0, 0                                                                                           \
+    }
 #define RW true
 #define RO false
 #define ANY true
 #define NO false
 
 const struct field field_table[FIELD_N_IDS] = {
-#define FIELD(ID, NAME, ALIAS, PLACE, MEMBER, SHIFT, BYTES, BITS, MASKABLE, FORMAT, PREREQ, WRITABLE, ...)                          \
-    {FIELD_##ID, NAME, ALIAS, FIELD_##PLACE, offsetof(struct flow_key, MEMBER), sizeof(((struct flow_key *) 0)->MEMBER), SHIFT,     \
-     BYTES, BITS, MASKABLE, WRITABLE, FF_##FORMAT, FP_##PREREQ, {__VA_ARGS__}},
+#define FIELD(ID, NAME, ALIAS, PLACE, MEMBER, SHIFT, BYTES, BITS, MASKABLE, FORMAT, PREREQ, WRITABLE, ...)   \
+    {FIELD_##ID,                                                                                             \
+     NAME,                                                                                                   \
+     ALIAS,                                                                                                  \
+     FIELD_##PLACE,                                                                                          \
+     offsetof(struct flow_key, MEMBER),                                                                      \
+     sizeof(((struct flow_key *) 0)->MEMBER),                                                                \
+     SHIFT,                                                                                                  \
+     BYTES,                                                                                                  \
+     BITS,                                                                                                   \
+     MASKABLE,                                                                                               \
+     WRITABLE,                                                                                               \
+     FF_##FORMAT,                                                                                            \
+     FP_##PREREQ,                                                                                            \
+     {__VA_ARGS__}},
 #include "lib/flow/field.def"
 #undef FIELD
 };
 
-/* Field IDs plus one by class and number, for the classes in which nearly all fields are. Filled before main(), constant from then on. */
+/* Field IDs plus one by class and number, for the classes in which nearly all fields are. Filled before
+ * main(), constant from then on. */
 static uint8_t header_index[4][128];
 
 static int
@@ -139,7 +173,8 @@ field_full(const struct field *f)
 static uint64_t
 member_bits(const struct field *f)
 {
-    return f->place == FIELD_PORT16 ? UINT32_MAX : ((uint64_t) field_full(f) << f->shift) & low_bits(8u * f->size);
+    return f->place == FIELD_PORT16 ? UINT32_MAX
+                                    : ((uint64_t) field_full(f) << f->shift) & low_bits(8u * f->size);
 }
 
 static uint64_t
@@ -213,7 +248,8 @@ regs_store(const struct field *f, u128 x, struct flow_key *key)
     }
 }
 
-/* 16-bit OpenFlow 1.0 ports from OFPP_MAX up are the same names with the upper bits set in 32 bits (OpenFlow 1.1, appendix A.2.1). */
+/* 16-bit OpenFlow 1.0 ports from OFPP_MAX up are the same names with the upper bits set in 32 bits
+ * (OpenFlow 1.1, appendix A.2.1). */
 #define OFPP10_MAX 0xff00
 
 static u128
@@ -266,7 +302,8 @@ is_vlan_field(const struct field *f)
     return f->ofs == offsetof(struct flow_key, vlan[0].tci);
 }
 
-/* The forms that name a VID or PCP imply that there is a tag; OXM's vlan_vid says so itself in its own bit 12. */
+/* The forms that name a VID or PCP imply that there is a tag; OXM's vlan_vid says so itself in its own
+ * bit 12. */
 static bool
 implies_vlan_present(const struct field *f)
 {
@@ -346,7 +383,8 @@ field_unwildcard(const struct field *f, struct flow_key *mask)
 }
 
 void
-field_match(const struct field *f, const union field_value *value, const union field_value *mask, struct match *m)
+field_match(const struct field *f, const union field_value *value, const union field_value *mask,
+            struct match *m)
 {
     u128 x = value_load(value, f->n_bytes);
     u128 bits = mask ? value_load(mask, f->n_bytes) & field_full(f) : field_full(f);

@@ -30,7 +30,8 @@ proto_is(const struct flow_key *k, struct flow_key *mask, uint8_t proto)
     return k->nw_proto == proto;
 }
 
-/* Transport headers are in the first fragment only. ICMP fields of later ones may be named, and are zero: so ovs-ofctl(8) takes them. */
+/* Transport headers are in the first fragment only. ICMP fields of later ones may be named, and are zero: so
+ * ovs-ofctl(8) takes them. */
 static bool
 has_l4(const struct flow_key *k, struct flow_key *mask)
 {
@@ -131,8 +132,8 @@ field_match_prereqs_ok(const struct field *f, const struct match *m)
         /* Any state that only a known connection has, or tracked and said to be not invalid. */
         const uint8_t known = CT_NEW | CT_EST | CT_REL | CT_RPL | CT_SNAT | CT_DNAT;
 
-        return m->key.ct_state & known
-               || (m->key.ct_state & CT_TRK && m->mask.ct_state & CT_INV && !(m->key.ct_state & CT_INV));
+        return m->key.ct_state & known ||
+               (m->key.ct_state & CT_TRK && m->mask.ct_state & CT_INV && !(m->key.ct_state & CT_INV));
     }
     return field_prereqs_ok(f, &m->key, NULL);
 }

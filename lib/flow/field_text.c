@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A field's value as text, by its format: what "set_field:VALUE->FIELD" says and what stands behind "FIELD=" in a match.
+// A field's value as text, by its format: what "set_field:VALUE->FIELD" says and what stands behind "FIELD="
+// in a match.
 #include <config.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <strings.h>
 #include "lib/flow/text.h"
 
-/* Reserved ports, by the lower 16 bits: OpenFlow 1.5.1, section 7.2.1.2; UNSET is the action set's when it has no output. */
+/* Reserved ports, by the lower 16 bits: OpenFlow 1.5.1, section 7.2.1.2; UNSET is the action set's when it
+ * has no output. */
 static const struct {
     uint16_t low;
     const char *name;
@@ -109,7 +111,7 @@ format_frag(uint8_t value, uint8_t mask, struct buf *b)
 static void
 format_flags(const struct field *f, uint32_t value, uint32_t mask, struct buf *b)
 {
-    const struct flag_name *names = f->format == FF_CT_STATE ? ct_state_names
+    const struct flag_name *names = f->format == FF_CT_STATE    ? ct_state_names
                                     : f->format == FF_TCP_FLAGS ? tcp_flag_names
                                                                 : tnl_flag_names;
     uint32_t all = f->format == FF_CT_STATE ? 0xff : (uint32_t) low_bits(f->n_bits);
@@ -141,7 +143,8 @@ field_format_value(const struct field *f, const union field_value *value, const 
                    const struct port_names *names, struct buf *b)
 {
     bool exact = !mask || field_mask_is_exact(f, mask);
-    static const union field_value ones = {.b = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}};
+    static const union field_value ones = {
+        .b = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}};
     const union field_value *m = exact ? &ones : mask;
     u128 x = value_load(value, f->n_bytes);
 
@@ -156,7 +159,8 @@ field_format_value(const struct field *f, const union field_value *value, const 
         text_put_ipv6(b, &value->ipv6, &m->ipv6);
         break;
     case FF_OFP_PORT:
-        ofp_port_format(f->place == FIELD_PORT16 && x >= 0xff00 ? (uint32_t) x | RESERVED_UPPER : (uint32_t) x, names, b);
+        ofp_port_format(
+            f->place == FIELD_PORT16 && x >= 0xff00 ? (uint32_t) x | RESERVED_UPPER : (uint32_t) x, names, b);
         break;
     case FF_FRAG:
         format_frag(value->u8, m->u8 & (FLOW_FRAG_ANY | FLOW_FRAG_LATER), b);
@@ -185,7 +189,9 @@ parse_frag(const char *s, union field_value *value, union field_value *mask)
             return NULL;
         }
     }
-    return xasprintf("%s: unknown fragment type (valid types are \"no\", \"yes\", \"first\", \"later\", \"not_later\")", s);
+    return xasprintf(
+        "%s: unknown fragment type (valid types are \"no\", \"yes\", \"first\", \"later\", \"not_later\")",
+        s);
 }
 
 static char *
@@ -194,7 +200,11 @@ parse_flags(const struct field *f, const char *s, union field_value *value, unio
     bool ct = f->format == FF_CT_STATE, tcp = f->format == FF_TCP_FLAGS;
     uint32_t v, m;
 
-    if (!text_get_flags(s, ct ? ct_state_names : tcp ? tcp_flag_names : tnl_flag_names, ct ? 0xff : (uint32_t) low_bits(f->n_bits), &v, &m)) {
+    if (!text_get_flags(s,
+                        ct    ? ct_state_names
+                        : tcp ? tcp_flag_names
+                              : tnl_flag_names,
+                        ct ? 0xff : (uint32_t) low_bits(f->n_bits), &v, &m)) {
         return xasprintf("%s: unknown %s flag(s)", s, ct ? "ct_state" : tcp ? "TCP" : "tunnel");
     }
     value_store(v, f->n_bytes, value);
@@ -235,8 +245,8 @@ parse_packet_type(const char *s, union field_value *value, union field_value *ma
         len -= 2;
         comma--;
     }
-    if (comma >= len || !text_get_int(s, comma, &ns) || !text_get_int(s + comma + 1, len - comma - 1, &type)
-        || ns > UINT16_MAX || type > UINT16_MAX) {
+    if (comma >= len || !text_get_int(s, comma, &ns) ||
+        !text_get_int(s + comma + 1, len - comma - 1, &type) || ns > UINT16_MAX || type > UINT16_MAX) {
         return xasprintf("%s: bad syntax for packet type, (ns,type) is expected", s);
     }
     value_store(ns << 16 | type, 4, value);
@@ -245,7 +255,8 @@ parse_packet_type(const char *s, union field_value *value, union field_value *ma
 }
 
 static char *
-parse_port(const struct field *f, const char *s, const struct port_names *names, union field_value *value, union field_value *mask)
+parse_port(const struct field *f, const char *s, const struct port_names *names, union field_value *value,
+           union field_value *mask)
 {
     uint32_t port;
 
@@ -271,7 +282,8 @@ parse_addr(const struct field *f, const char *s, union field_value *value, union
 }
 
 static char *
-parse_any(const struct field *f, const char *s, const struct port_names *names, union field_value *value, union field_value *mask)
+parse_any(const struct field *f, const char *s, const struct port_names *names, union field_value *value,
+          union field_value *mask)
 {
     switch (f->format) {
     case FF_ETHERNET:
@@ -294,7 +306,8 @@ parse_any(const struct field *f, const char *s, const struct port_names *names, 
 }
 
 char *
-field_parse(const struct field *f, const char *text, const struct port_names *names, union field_value *value, union field_value *mask)
+field_parse(const struct field *f, const char *text, const struct port_names *names, union field_value *value,
+            union field_value *mask)
 {
     union field_value v = {.b = {0}}, m = {.b = {0}};
     char *error = parse_any(f, text, names, &v, &m);

@@ -22,7 +22,8 @@ match_protocol(const struct protocol *p, struct match *m)
     }
 }
 
-/* Names that mean another field by what the rest of the match says: the third is for ARP or ICMP, the second for the field of the name. */
+/* Names that mean another field by what the rest of the match says: the third is for ARP or ICMP, the second
+ * for the field of the name. */
 static const struct field *
 by_context(const struct field *f, const struct match *m)
 {
@@ -152,13 +153,15 @@ normalize(struct match *m)
 
 /* Two rounds: protocols and what names them first, so that the order of the words does not matter. */
 static char *
-parse_round(const char *text, const struct port_names *names, bool protocols, struct match *m, unsigned *priority)
+parse_round(const char *text, const struct port_names *names, bool protocols, struct match *m,
+            unsigned *priority)
 {
     char *key, *value, *error = NULL;
 
     while (!error && text_next_pair(&text, &key, &value)) {
         const struct field *f = field_by_name(key, strlen(key));
-        bool names_protocol = protocol_by_name(key) || (f && (f->id == FIELD_ETH_TYPE || f->id == FIELD_NW_PROTO));
+        bool names_protocol =
+            protocol_by_name(key) || (f && (f->id == FIELD_ETH_TYPE || f->id == FIELD_NW_PROTO));
 
         if (priority && !strcmp(key, "priority")) {
             error = parse_priority(value, priority);

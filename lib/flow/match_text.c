@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matches and keys as ovs-ofctl(8) dump-flows and ofproto/trace print them. The order of the fields and the short names of protocols are those of the
-// installed tools, since scripts take such text apart.
+// Matches and keys as ovs-ofctl(8) dump-flows and ofproto/trace print them. The order of the fields and the
+// short names of protocols are those of the installed tools, since scripts take such text apart.
 #include <config.h>
 #include "lib/flow/match_text.h"
 
@@ -11,22 +11,25 @@ struct item {
 };
 
 static const struct item before_protocol[] = {
-    {FIELD_PKT_MARK},    {FIELD_RECIRC_ID}, {FIELD_DP_HASH},     {FIELD_CONJ_ID},     {FIELD_SKB_PRIORITY}, {FIELD_ACTSET_OUTPUT},
-    {FIELD_CT_STATE},    {FIELD_CT_ZONE},   {FIELD_CT_MARK},     {FIELD_CT_LABEL},    {FIELD_CT_NW_SRC},    {FIELD_CT_NW_DST},
-    {FIELD_CT_IPV6_SRC}, {FIELD_CT_IPV6_DST}, {FIELD_CT_NW_PROTO}, {FIELD_CT_TP_SRC}, {FIELD_CT_TP_DST},
+    {FIELD_PKT_MARK},      {FIELD_RECIRC_ID}, {FIELD_DP_HASH},     {FIELD_CONJ_ID},     {FIELD_SKB_PRIORITY},
+    {FIELD_ACTSET_OUTPUT}, {FIELD_CT_STATE},  {FIELD_CT_ZONE},     {FIELD_CT_MARK},     {FIELD_CT_LABEL},
+    {FIELD_CT_NW_SRC},     {FIELD_CT_NW_DST}, {FIELD_CT_IPV6_SRC}, {FIELD_CT_IPV6_DST}, {FIELD_CT_NW_PROTO},
+    {FIELD_CT_TP_SRC},     {FIELD_CT_TP_DST},
 };
 static const struct item tunnel[] = {
-    {FIELD_TUN_ID},       {FIELD_TUN_SRC},       {FIELD_TUN_DST}, {FIELD_TUN_IPV6_SRC}, {FIELD_TUN_IPV6_DST}, {FIELD_TUN_GBP_ID},
-    {FIELD_TUN_GBP_FLAGS}, {FIELD_TUN_TOS},      {FIELD_TUN_TTL},
+    {FIELD_TUN_ID},     {FIELD_TUN_SRC},       {FIELD_TUN_DST}, {FIELD_TUN_IPV6_SRC}, {FIELD_TUN_IPV6_DST},
+    {FIELD_TUN_GBP_ID}, {FIELD_TUN_GBP_FLAGS}, {FIELD_TUN_TOS}, {FIELD_TUN_TTL},
 };
 static const struct item ethernet[] = {{FIELD_ETH_SRC, "dl_src"}, {FIELD_ETH_DST, "dl_dst"}};
 static const struct item ip[] = {{FIELD_IP_SRC, "nw_src"}, {FIELD_IP_DST, "nw_dst"}};
 static const struct item ipv6[] = {{FIELD_IPV6_SRC}, {FIELD_IPV6_DST}, {FIELD_IPV6_LABEL}};
-static const struct item arp[] = {{FIELD_ARP_SPA}, {FIELD_ARP_TPA}, {FIELD_ARP_OP}, {FIELD_ARP_SHA}, {FIELD_ARP_THA}};
+static const struct item arp[] = {
+    {FIELD_ARP_SPA}, {FIELD_ARP_TPA}, {FIELD_ARP_OP}, {FIELD_ARP_SHA}, {FIELD_ARP_THA}};
 static const struct item ip_any[] = {{FIELD_NW_TOS}, {FIELD_NW_ECN}, {FIELD_NW_TTL}};
 static const struct item mpls[] = {{FIELD_MPLS_LABEL}, {FIELD_MPLS_TC}, {FIELD_MPLS_TTL}, {FIELD_MPLS_BOS}};
 static const struct item icmp[] = {{FIELD_ICMP_TYPE}, {FIELD_ICMP_CODE}};
-static const struct item nd[] = {{FIELD_ND_TARGET}, {FIELD_ND_SLL}, {FIELD_ND_TLL}, {FIELD_ND_RESERVED}, {FIELD_ND_OPTIONS_TYPE}};
+static const struct item nd[] = {
+    {FIELD_ND_TARGET}, {FIELD_ND_SLL}, {FIELD_ND_TLL}, {FIELD_ND_RESERVED}, {FIELD_ND_OPTIONS_TYPE}};
 static const struct item ports[] = {{FIELD_TCP_SRC, "tp_src"}, {FIELD_TCP_DST, "tp_dst"}, {FIELD_TCP_FLAGS}};
 
 /* What is printed, and where to. */
@@ -39,7 +42,8 @@ struct printing {
 
 /* How fields are printed that a match shows in another way than set_field does. */
 static bool
-put_special(const struct field *f, const union field_value *value, const union field_value *mask, bool is_megaflow, struct buf *b)
+put_special(const struct field *f, const union field_value *value, const union field_value *mask,
+            bool is_megaflow, struct buf *b)
 {
     unsigned x = (unsigned) value_load(value, f->n_bytes);
 
@@ -111,10 +115,11 @@ put_fields(const struct printing *p, const struct item *items, size_t n)
 #define PUT(ITEMS) put_fields(p, ITEMS, ARRAY_SIZE(ITEMS))
 
 static const struct protocol protocols[] = {
-    {"icmp", 0x0800, 1},   {"tcp", 0x0800, 6},   {"udp", 0x0800, 17},   {"sctp", 0x0800, 132},  {"ip", 0x0800, 0},
-    {"icmp6", 0x86dd, 58}, {"tcp6", 0x86dd, 6},  {"udp6", 0x86dd, 17},  {"sctp6", 0x86dd, 132}, {"ipv6", 0x86dd, 0},
-    {"arp", 0x0806, 0},    {"rarp", 0x8035, 0},  {"mpls", 0x8847, 0},   {"mplsm", 0x8848, 0},   {"ipv4", 0x0800, 0},
-    {"ip4", 0x0800, 0},    {"ip6", 0x86dd, 0},
+    {"icmp", 0x0800, 1},    {"tcp", 0x0800, 6},    {"udp", 0x0800, 17}, {"sctp", 0x0800, 132},
+    {"ip", 0x0800, 0},      {"icmp6", 0x86dd, 58}, {"tcp6", 0x86dd, 6}, {"udp6", 0x86dd, 17},
+    {"sctp6", 0x86dd, 132}, {"ipv6", 0x86dd, 0},   {"arp", 0x0806, 0},  {"rarp", 0x8035, 0},
+    {"mpls", 0x8847, 0},    {"mplsm", 0x8848, 0},  {"ipv4", 0x0800, 0}, {"ip4", 0x0800, 0},
+    {"ip6", 0x86dd, 0},
 };
 
 const struct protocol *
@@ -137,8 +142,8 @@ protocol_of(const struct match *m)
     for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
         const struct protocol *p = &protocols[i];
 
-        if (ntohs(m->key.eth_type) == p->eth_type
-            && (!p->nw_proto || (m->mask.nw_proto == UINT8_MAX && m->key.nw_proto == p->nw_proto))) {
+        if (ntohs(m->key.eth_type) == p->eth_type &&
+            (!p->nw_proto || (m->mask.nw_proto == UINT8_MAX && m->key.nw_proto == p->nw_proto))) {
             return p;
         }
     }
@@ -176,8 +181,8 @@ put_vlan(const struct match *m, int i, struct buf *b)
     uint16_t tci = ntohs(m->key.vlan[i].tci), mask = ntohs(m->mask.vlan[i].tci);
     const uint16_t vid = 0x0fff, pcp = 0xe000;
     char index[2] = {i ? (char) ('0' + i) : '\0', '\0'};
-    bool names_parts = tci & mask & FLOW_VLAN_PRESENT && mask & (vid | pcp) && (!(mask & vid) || (mask & vid) == vid)
-                       && (!(mask & pcp) || (mask & pcp) == pcp);
+    bool names_parts = tci & mask & FLOW_VLAN_PRESENT && mask & (vid | pcp) &&
+                       (!(mask & vid) || (mask & vid) == vid) && (!(mask & pcp) || (mask & pcp) == pcp);
 
     if (!mask) {
         return;
@@ -299,7 +304,7 @@ match_format(const struct match *m, int priority, const struct port_names *names
 }
 
 #define FILL(MEMBER) memset(&m->mask.MEMBER, 0xff, sizeof m->mask.MEMBER)
-#define FILL_IF_SET(MEMBER)                                                                                                          \
+#define FILL_IF_SET(MEMBER)                                                                                  \
     (memcmp(&m->key.MEMBER, &nothing.MEMBER, sizeof m->key.MEMBER) ? (void) FILL(MEMBER) : (void) 0)
 
 /* Metadata that is zero says nothing, and is left out. */
@@ -342,8 +347,8 @@ show_metadata(struct match *m)
 static bool
 is_nd(const struct flow_key *k)
 {
-    return k->eth_type == htons(0x86dd) && k->nw_proto == IPPROTO_ICMPV6 && !k->tp_dst
-           && (k->tp_src == htons(135) || k->tp_src == htons(136));
+    return k->eth_type == htons(0x86dd) && k->nw_proto == IPPROTO_ICMPV6 && !k->tp_dst &&
+           (k->tp_src == htons(135) || k->tp_src == htons(136));
 }
 
 static void
@@ -441,7 +446,8 @@ show_l3(struct match *m)
     FILL(nw_tos);
     FILL(nw_ttl);
     FILL(nw_proto);
-    if (!(m->key.nw_frag & FLOW_FRAG_LATER) || (m->key.nw_proto == IPPROTO_ICMPV6 && m->key.eth_type == htons(0x86dd))) {
+    if (!(m->key.nw_frag & FLOW_FRAG_LATER) ||
+        (m->key.nw_proto == IPPROTO_ICMPV6 && m->key.eth_type == htons(0x86dd))) {
         show_l4(m);
     }
 }

@@ -3,12 +3,16 @@
 #include <stdlib.h>
 #include "lib/flow/text.h"
 
-const struct flag_name ct_state_names[] = {
-    {CT_NEW, "new"}, {CT_EST, "est"}, {CT_REL, "rel"}, {CT_RPL, "rpl"}, {CT_INV, "inv"}, {CT_TRK, "trk"}, {CT_SNAT, "snat"}, {CT_DNAT, "dnat"}, {0, NULL}};
-const struct flag_name tcp_flag_names[] = {
-    {1, "fin"}, {2, "syn"}, {4, "rst"}, {8, "psh"}, {16, "ack"}, {32, "urg"}, {64, "ece"}, {128, "cwr"}, {256, "ns"}, {0, NULL}};
-const struct flag_name tnl_flag_names[] = {
-    {FLOW_TNL_F_OAM, "oam"}, {FLOW_TNL_F_DF, "df"}, {FLOW_TNL_F_CSUM, "csum"}, {FLOW_TNL_F_KEY, "key"}, {0, NULL}};
+const struct flag_name ct_state_names[] = {{CT_NEW, "new"},   {CT_EST, "est"},   {CT_REL, "rel"},
+                                           {CT_RPL, "rpl"},   {CT_INV, "inv"},   {CT_TRK, "trk"},
+                                           {CT_SNAT, "snat"}, {CT_DNAT, "dnat"}, {0, NULL}};
+const struct flag_name tcp_flag_names[] = {{1, "fin"},  {2, "syn"},  {4, "rst"},   {8, "psh"},  {16, "ack"},
+                                           {32, "urg"}, {64, "ece"}, {128, "cwr"}, {256, "ns"}, {0, NULL}};
+const struct flag_name tnl_flag_names[] = {{FLOW_TNL_F_OAM, "oam"},
+                                           {FLOW_TNL_F_DF, "df"},
+                                           {FLOW_TNL_F_CSUM, "csum"},
+                                           {FLOW_TNL_F_KEY, "key"},
+                                           {0, NULL}};
 
 void
 text_put_hex(struct buf *b, u128 x)
@@ -197,8 +201,8 @@ text_get_flags(const char *s, const struct flag_name *names, uint32_t all, uint3
         if (!get_named_flags(s, names, all, flags)) {
             return false;
         }
-    } else if (text_get_int(s, len, &f) && !(f & ~(u128) all)
-               && (!s[len] || (text_get_int(s + len + 1, strlen(s + len + 1), &m) && m <= UINT32_MAX))) {
+    } else if (text_get_int(s, len, &f) && !(f & ~(u128) all) &&
+               (!s[len] || (text_get_int(s + len + 1, strlen(s + len + 1), &m) && m <= UINT32_MAX))) {
         *flags = (uint32_t) f;
     } else {
         return false;
@@ -210,7 +214,9 @@ text_get_flags(const char *s, const struct flag_name *names, uint32_t all, uint3
 static int
 digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : 16;
+    return c >= '0' && c <= '9'                     ? c - '0'
+           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                    : 16;
 }
 
 bool

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text of matches, packets, datapath flows and actions. The first byte says which; what parses must print to text that parses to the same again.
+// Text of matches, packets, datapath flows and actions. The first byte says which; what parses must print to
+// text that parses to the same again.
 #include <config.h>
 #include <stdlib.h>
 #include "lib/flow/action.h"

@@ -311,14 +311,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set_then_get),
-        cmocka_unit_test(test_set_stays_in_its_bits),
-        cmocka_unit_test(test_match_and_masks),
-        cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_prerequisites),
-        cmocka_unit_test(test_prerequisite_mask),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_vlan),
+        cmocka_unit_test(test_set_then_get),    cmocka_unit_test(test_set_stays_in_its_bits),
+        cmocka_unit_test(test_match_and_masks), cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_prerequisites),   cmocka_unit_test(test_prerequisite_mask),
+        cmocka_unit_test(test_lists),           cmocka_unit_test(test_vlan),
         cmocka_unit_test(test_subfields),
     };
 

@@ -29,7 +29,8 @@ tcp_to(uint32_t dst, unsigned prefix, uint16_t port)
 static void
 test_algebra(void **state)
 {
-    struct match wide = tcp_to(0x0a000000, 8, 0), narrow = tcp_to(0x0a010000, 16, 80), other = tcp_to(0x0b000000, 8, 0), any;
+    struct match wide = tcp_to(0x0a000000, 8, 0), narrow = tcp_to(0x0a010000, 16, 80),
+                 other = tcp_to(0x0b000000, 8, 0), any;
 
     match_init_any(&any);
     assert_true(match_is_subset(&narrow, &wide));
@@ -46,7 +47,8 @@ test_algebra(void **state)
 static void
 test_sparse_match(void **state)
 {
-    struct match list[] = {tcp_to(0x0a000000, 8, 0), tcp_to(0x0a010000, 16, 80), tcp_to(0x0b000000, 8, 0), {.mask.regs[3] = 1}};
+    struct match list[] = {
+        tcp_to(0x0a000000, 8, 0), tcp_to(0x0a010000, 16, 80), tcp_to(0x0b000000, 8, 0), {.mask.regs[3] = 1}};
 
     for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
         struct match_sparse *a = match_pack(&list[i]);
@@ -89,7 +91,8 @@ test_sparse_key(void **state)
 static void
 test_keys(void **state)
 {
-    struct flow_key a = {.in_port = 3, .tp_dst = 7}, b = {.in_port = 3, .tp_dst = 8}, mask = {.in_port = UINT32_MAX}, c;
+    struct flow_key a = {.in_port = 3, .tp_dst = 7}, b = {.in_port = 3, .tp_dst = 8},
+                    mask = {.in_port = UINT32_MAX}, c;
 
     assert_true(flow_key_equal_in(&a, &b, &mask));
     flow_key_and(&c, &a, &mask);
@@ -119,10 +122,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_algebra),
-        cmocka_unit_test(test_sparse_match),
-        cmocka_unit_test(test_sparse_key),
-        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_algebra),    cmocka_unit_test(test_sparse_match),
+        cmocka_unit_test(test_sparse_key), cmocka_unit_test(test_keys),
         cmocka_unit_test(test_eth_addr),
     };
 

@@ -5,13 +5,9 @@
 #include <stdlib.h>
 
 #include "lib/base/hash.h"
-#include "lib/base/memory.h"
 #include "ofproto/commands.h"
 #include "ofproto/l2.h"
-#include "ofproto/megaflow.h"
 #include "ofproto/private.h"
-#include "ofproto/revalidate.h"
-#include "ofproto/upcall.h"
 
 #define AGE_INTERVAL_MS 1000
 
@@ -115,30 +111,10 @@ bridge_by_name(const struct ofproto *o, const char *name)
     return NULL;
 }
 
-/* What memory/show prints of us. */
-static void
-report_memory(struct memory_usage *usage, void *o_)
-{
-    struct ofproto *o = o_;
-    struct datapath *d;
-    struct bridge *b;
-
-    cds_list_for_each_entry (d, &o->datapaths, node) {
-        memory_usage_add(usage, "handlers", upcalls_n_handlers(d->upcalls));
-        memory_usage_add(usage, "revalidators", revalidators_n(d->revalidators));
-        memory_usage_add(usage, "udpif keys", megaflows_n(d->megaflows));
-    }
-    cds_list_for_each_entry (b, &o->bridges, node) {
-        memory_usage_add(usage, "ports", b->ports->n);
-        memory_usage_add(usage, "rules", tables_n_rules(b));
-    }
-}
-
 void
 ofproto_register_commands(struct ofproto *o)
 {
     commands_register(o);
-    memory_register(report_memory, o);
 }
 
 void

@@ -410,16 +410,25 @@ parse_attr(struct dp_parse *p, const char *name, const char *s, char **error)
     return dp_attr_parse(name, s, &p->key, &p->mask);
 }
 
+/* Whether "name(", as attributes of a datapath's flow are written, comes next; OpenFlow's flows have "name=" or "name". */
+static bool
+is_attr(const char *text)
+{
+    text += strspn(text, ", \t\r\n");
+    return text[strcspn(text, "=(, \t\r\n")] == '(';
+}
+
 static int
 parse_attrs(struct dp_parse *p, const char *text, char **error)
 {
+    bool attr = is_attr(text);
     char *name, *value;
     int retval = 0;
 
-    while (!retval && text_next_pair(&text, &name, &value)) {
+    for (; !retval && text_next_pair(&text, &name, &value); attr = is_attr(text)) {
         /* A dump gives each flow its name first. */
         if (strncmp(name, "ufid:", 5)) {
-            retval = parse_attr(p, name, value, error);
+            retval = attr ? parse_attr(p, name, value, error) : -EINVAL;
         }
         if (retval && !*error) {
             *error = retval == -ENOENT ? xasprintf("syntax error at %s", name)

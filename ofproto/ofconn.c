@@ -20,6 +20,7 @@ COUNTER(ofconn_error_sent, "A request was answered with an error.");
 static struct log_limit peer_limit = LOG_LIMIT(60, 20);
 
 #define TURN_MESSAGES 256               /* Requests of one session in one turn of the loop. */
+#define TURN_PIECES 16                  /* Of a long reply at once. */
 #define READ_HIGH (256 * 1024)          /* Bytes that may wait to be looked at. */
 
 static void ofconn_work(struct ofconn *);
@@ -181,8 +182,14 @@ got_message(struct ofconn *c, struct slice whole)
 static bool
 ofconn_continue_reply(struct ofconn *c)
 {
+    unsigned n = 0;
+
     while (c->producer.more && !c->closing) {
         if (stream_backlog(c->stream) > OFCONN_PRODUCE_BELOW) {
+            return false;
+        }
+        if (n++ == TURN_PIECES) {
+            loop_timer_set(c->resume, 0); /* The peer reads as fast as we tell: others have their turn. */
             return false;
         }
         if (!c->producer.more(c, c->producer.arg)) {

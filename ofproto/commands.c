@@ -21,7 +21,7 @@ bridge_of_arg(struct ofproto *o, struct appctl_request *request, const char *nam
     struct bridge *br = bridge_by_name(o, name);
 
     if (!br) {
-        appctl_error(request, "no such bridge");
+        appctl_error(request, "Unknown bridge");
     }
     return br;
 }

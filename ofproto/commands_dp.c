@@ -25,7 +25,7 @@ datapath_of_args(struct ofproto *o, struct appctl_request *request, const char *
         struct buf text = BUF_EMPTY;
 
         if (name) {
-            buf_putf(&text, "%s: no such datapath", name);
+            buf_putf(&text, "ovs-vswitchd: opening datapath %s failed (No such device)", name);
         } else {
             buf_puts(&text, cds_list_empty(&o->datapaths) ? "no datapaths exist" : "multiple datapaths, specify one");
         }

@@ -28,6 +28,8 @@ struct call {
     const char *method;
     int argc;
     char **argv;
+    char *path; /* The control socket. */
+    bool connected;
 };
 
 static void
@@ -49,6 +51,7 @@ on_connected(struct jsonrpc *rpc, void *call_)
     struct call *call = call_;
     json_t *params = json_array();
 
+    call->connected = true;
     for (int i = 0; i < call->argc; i++) {
         json_array_append_new(params, json_string(call->argv[i]));
     }
@@ -76,6 +79,9 @@ on_closed(struct jsonrpc *rpc, int error, void *call_)
 {
     struct call *call = call_;
 
+    if (!call->connected) {
+        fatal(EXIT_FAILURE, error, "cannot connect to \"%s\"", call->path);
+    }
     fprintf(stderr, "sluicectl: the daemon closed the connection%s%s\n", error ? ": " : "", error ? errno_text(error) : "");
     loop_stop(call->loop, EXIT_FAILURE);
 }
@@ -116,16 +122,18 @@ run(const char *target, struct call *call)
 {
     static const struct jsonrpc_ops ops = {on_connected, on_received, on_closed};
     static const struct stream_ops none;
-    char *path = socket_of(target), *name = xasprintf("unix:%s", path), *why = NULL;
+    char *name, *why = NULL;
     struct stream *stream;
     struct loop_timer *timer;
     struct jsonrpc *rpc;
     int error, status;
 
+    call->path = socket_of(target);
+    name = xasprintf("unix:%s", call->path);
     call->loop = loop_create();
     error = stream_connect(call->loop, name, 0, &none, NULL, &stream, &why);
     if (error) {
-        fatal(EXIT_FAILURE, -error, "cannot connect to \"%s\"", path);
+        fatal(EXIT_FAILURE, 0, "%s: %s", name, why);
     }
     rpc = jsonrpc_create(stream, MAX_REPLY, &ops, call);
     timer = loop_timer_add(call->loop, on_timeout, call);
@@ -135,7 +143,7 @@ run(const char *target, struct call *call)
     jsonrpc_close(rpc);
     loop_destroy(call->loop);
     free(name);
-    free(path);
+    free(call->path);
     return status;
 }
 

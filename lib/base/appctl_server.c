@@ -212,14 +212,15 @@ appctl_open(struct loop *loop, const char *option, struct appctl **serverp)
         char *name = xasprintf("punix:%s", path);
         int result = stream_listen(loop, name, 0, on_accept, server, &server->listener, &error);
 
-        free(name);
         if (result) {
-            log_err(LOG_stream, "%s", error);
+            log_err(LOG_stream, "%s: %s", name, error);
             free(error);
+            free(name);
             free(path);
             free(server);
             return result;
         }
+        free(name);
         server->path = path;
     }
     *serverp = server;

@@ -344,21 +344,33 @@ looked_up(struct addrinfo *found, int error, void *s_)
     try_next_address(s);
 }
 
-/* 0 or -errno at once; what goes wrong later ends the stream. */
-static int
+static void
+failed_at_once(void *s_)
+{
+    struct stream *s = s_;
+
+    COUNTER_INC(stream_connect_failed);
+    die(s, s->error);
+}
+
+/* What goes wrong, now or later, ends the stream by closed(). */
+static void
 start_connecting(struct stream *s)
 {
     struct sockaddr_storage address;
     socklen_t len;
 
     if (s->kind == STREAM_UNIX) {
-        return connect_address(s, NULL, 0);
+        s->error = connect_address(s, NULL, 0);
+    } else if (!stream_numeric_address(s->target.host, s->target.port, &address, &len)) {
+        s->error = connect_address(s, (struct sockaddr *) &address, len);
+    } else {
+        s->lookup = stream_lookup_start(s->loop, s->target.host, s->target.port, looked_up, s);
     }
-    if (!stream_numeric_address(s->target.host, s->target.port, &address, &len)) {
-        return connect_address(s, (struct sockaddr *) &address, len);
+    if (s->error) {
+        s->timer = loop_timer_add(s->loop, failed_at_once, s);
+        loop_timer_set(s->timer, 0);
     }
-    s->lookup = stream_lookup_start(s->loop, s->target.host, s->target.port, looked_up, s);
-    return 0;
 }
 
 int
@@ -375,13 +387,7 @@ stream_connect(struct loop *loop, const char *name, uint16_t default_port, const
     s = stream_create(loop, xstrdup(name), target.kind);
     s->target = target;
     stream_set_ops(s, ops, arg);
-    error = start_connecting(s);
-    if (error) {
-        COUNTER_INC(stream_connect_failed);
-        *errorp = xasprintf("%s: %s", name, errno_text(error));
-        stream_close(s);
-        return error;
-    }
+    start_connecting(s);
     *streamp = s;
     return 0;
 }

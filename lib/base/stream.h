@@ -17,8 +17,8 @@ struct stream_ops {
     void (*closed)(struct stream *, int error, void *arg); /* Peer closed (0) or -errno. The stream is dead: call stream_close() (here or later). */
 };
 
-/* Starts to connect. 'default_port' is used when 'name' has none. 0 and '*streamp', or -EINVAL (bad name, '*error' says which; the
- * caller frees), or another -errno. Failures after that come by closed(). */
+/* Starts to connect. 'default_port' is used when 'name' has none. 0 and '*streamp', or -EINVAL for a bad name ('*error' says why, without
+ * the name; the caller frees). Whatever else fails comes by closed(), never from inside this call. */
 int stream_connect(struct loop *, const char *name, uint16_t default_port, const struct stream_ops *, void *arg,
                    struct stream **streamp, char **error);
 void stream_close(struct stream *); /* No callback comes after it. Unsent bytes are dropped. */
@@ -37,7 +37,7 @@ const char *stream_name(const struct stream *);   /* As given, or for accepted s
 bool stream_is_local(const struct stream *);      /* A unix socket. */
 
 struct stream_listener;
-/* accept() is called with a new stream for which ops must be set at once. On -errno '*error' explains. A unix path that exists and
+/* accept() is called with a new stream for which ops must be set at once. On -errno '*error' explains, without the name (the caller frees). A unix path that exists and
  * answers nobody is replaced. */
 int stream_listen(struct loop *, const char *name, uint16_t default_port,
                   void (*accept)(struct stream *, void *arg), void *arg, struct stream_listener **, char **error);

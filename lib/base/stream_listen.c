@@ -192,7 +192,7 @@ stream_listen(struct loop *loop, const char *name, uint16_t default_port,
     }
     fd = open_socket(&target, &port);
     if (fd < 0) {
-        *errorp = xasprintf("%s: %s", name, errno_text(fd));
+        *errorp = xstrdup(errno_text(fd));
         stream_target_clear(&target);
         return fd;
     }

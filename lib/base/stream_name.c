@@ -136,10 +136,9 @@ stream_target_parse(const char *name, bool passive, uint16_t default_port, struc
     }
     if (!ok) {
         stream_target_clear(&t);
-        *error = xasprintf("%s: %s", name,
-                           rest      ? "bad name of a connection"
-                           : passive ? "not punix:, ptcp: or pssl:"
-                                     : "not unix:, tcp: or ssl:");
+        *error = xstrdup(rest      ? "bad name of a connection"
+                         : passive ? "not punix:, ptcp: or pssl:"
+                                   : "not unix:, tcp: or ssl:");
         return -EINVAL;
     }
     *tp = t;

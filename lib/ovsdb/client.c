@@ -282,7 +282,7 @@ rpc_closed(struct jsonrpc *rpc, int error, void *db_)
     if (db->state == CLIENT_CONNECTING) {
         static struct log_limit limit = LOG_LIMIT(1, 2);
 
-        log_warn_rl(LOG_reconnect, &limit, "%s: connection attempt failed (%s)", db->remotes[db->remote], errno_text(error));
+        log_info_rl(LOG_reconnect, &limit, "%s: connection attempt failed (%s)", db->remotes[db->remote], errno_text(error));
     } else {
         log_info(LOG_reconnect, "%s: connection closed by peer%s%s", db->remotes[db->remote], error ? ": " : "",
                  error ? errno_text(error) : "");
@@ -300,6 +300,7 @@ client_connect(struct ovsdb *db)
     char *why = NULL;
     int error;
 
+    log_dbg(LOG_reconnect, "%s: connecting...", db->remotes[db->remote]);
     db->state = CLIENT_CONNECTING;
     error = stream_connect(db->loop, db->remotes[db->remote], OVSDB_PORT, &no_ops, NULL, &stream, &why);
     if (error) {

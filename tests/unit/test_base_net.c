@@ -247,14 +247,15 @@ test_bad_names(void **state)
     fixture_open(&f);
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         assert_int_equal(stream_connect(f.loop, bad[i], 0, &client_ops, &f, &f.client, &error), -EINVAL);
-        assert_non_null(strstr(error, bad[i]));
+        assert_true(error[0]);
         free(error);
     }
     assert_int_equal(stream_listen(f.loop, "ptcp:0:nosuchhost", 0, accepted, &f, &f.listener, &error),
                      -EINVAL);
     free(error);
-    assert_int_equal(stream_connect(f.loop, "unix:nobody", 0, &client_ops, &f, &f.client, &error), -ENOENT);
-    free(error);
+    assert_int_equal(stream_connect(f.loop, "unix:nobody", 0, &client_ops, &f, &f.client, &error), 0);
+    loop_run(f.loop);
+    assert_int_equal(f.client_error, -ENOENT);
     assert_true(stream_name_is_active("ssl:x:1"));
     assert_false(stream_name_is_active("pssl:1"));
     assert_true(stream_name_is_passive("punix:x"));
@@ -274,13 +275,10 @@ test_refused(void **state)
     stream_listener_close(f.listener);
     f.listener = NULL;
     name = xasprintf("tcp:127.0.0.1:%u", port);
-    if (stream_connect(f.loop, name, 0, &client_ops, &f, &f.client, &error)) {
-        free(error); /* Refused at once: loopback may. */
-    } else {
-        loop_run(f.loop);
-        assert_true(f.client_closed);
-        assert_int_equal(f.client_error, -ECONNREFUSED);
-    }
+    assert_int_equal(stream_connect(f.loop, name, 0, &client_ops, &f, &f.client, &error), 0);
+    loop_run(f.loop);
+    assert_true(f.client_closed);
+    assert_int_equal(f.client_error, -ECONNREFUSED);
     free(name);
     fixture_close(&f);
 }

@@ -47,7 +47,7 @@ trace_sink_destroy(struct trace_sink *t)
     free(t);
 }
 
-static struct trace_node *
+static struct trace_node *PRINTF_LIKE(3, 0)
 add(struct trace_sink *t, enum trace_kind kind, const char *fmt, va_list args)
 {
     struct trace_node *n = xzalloc(sizeof *n);

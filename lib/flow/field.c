@@ -41,6 +41,14 @@ enum of_version { OF12 = 3, OF13 = 4, OF15 = 6 };
 #define ANY true
 #define NO false
 
+/* What struct field says of a field's bits in a member. */
+#define MEMBER_BITS(ID, PLACE, SIZE, SHIFT, BITS)                                                            \
+    (FIELD_##PLACE == FIELD_PORT16        ? UINT32_MAX                                                       \
+     : FIELD_##PLACE == FIELD_TOS         ? 0xfc                                                             \
+     : FIELD_##ID == FIELD_VLAN_VID       ? 0x1fff                                                           \
+     : (BITS) >= 8 * (SIZE) || (SIZE) > 8 ? UINT64_MAX >> (64 - 8 * ((SIZE) > 8 ? 8 : (SIZE)))               \
+                                          : ((UINT64_C(1) << ((BITS) % 64)) - 1) << (SHIFT))
+
 const struct field field_table[FIELD_N_IDS] = {
 #define FIELD(ID, NAME, ALIAS, PLACE, MEMBER, SHIFT, BYTES, BITS, MASKABLE, FORMAT, PREREQ, WRITABLE, ...)   \
     {FIELD_##ID,                                                                                             \
@@ -56,14 +64,18 @@ const struct field field_table[FIELD_N_IDS] = {
      WRITABLE,                                                                                               \
      FF_##FORMAT,                                                                                            \
      FP_##PREREQ,                                                                                            \
+     MEMBER_BITS(ID, PLACE, sizeof(((struct flow_key *) 0)->MEMBER), SHIFT, BITS),                           \
      {__VA_ARGS__}},
 #include "lib/flow/field.def"
 #undef FIELD
 };
 
-/* Field IDs plus one by class and number, for the classes in which nearly all fields are. Filled before
- * main(), constant from then on. */
+/* Two indexes of the table, filled before main() and constant from then on: field IDs plus one by class and
+ * number, for the classes in which nearly all fields are; and by word of a key, a bitmap of the fields that
+ * lie in it. */
 static uint8_t header_index[4][128];
+static u128 word_fields[FLOW_KEY_WORDS];
+_Static_assert(FIELD_N_IDS <= 128, "a bitmap of fields is one integer");
 
 static int
 header_class_slot(uint64_t header)
@@ -74,9 +86,13 @@ header_class_slot(uint64_t header)
 }
 
 __attribute__((constructor)) static void
-index_headers(void)
+index_fields(void)
 {
     for (const struct field *f = field_table; f < &field_table[FIELD_N_IDS]; f++) {
+        unsigned span = f->place == FIELD_REGS ? f->n_bytes : f->size;
+
+        word_fields[f->ofs / 8] |= (u128) 1 << f->id;
+        word_fields[(f->ofs + span - 1) / 8] |= (u128) 1 << f->id;
         for (int i = 0; i < FIELD_N_HEADERS && f->headers[i].name; i++) {
             int slot = header_class_slot(f->headers[i].header);
 
@@ -169,14 +185,6 @@ field_full(const struct field *f)
     return f->id == FIELD_VLAN_VID ? 0x1fff : f->place == FIELD_TOS ? 0xfc : low_bits128(f->n_bits);
 }
 
-/* The bits of a value that its member holds, as they lie in the member. Members of up to 8 bytes only. */
-static uint64_t
-member_bits(const struct field *f)
-{
-    return f->place == FIELD_PORT16 ? UINT32_MAX
-                                    : ((uint64_t) field_full(f) << f->shift) & low_bits(8u * f->size);
-}
-
 static uint64_t
 member_load(const struct field *f, const struct flow_key *key)
 {
@@ -267,7 +275,7 @@ field_load(const struct field *f, const struct flow_key *key)
     case FIELD_PORT16:
         return member_load(f, key) & UINT16_MAX;
     default:
-        return (member_load(f, key) & member_bits(f)) >> f->shift;
+        return (member_load(f, key) & f->bits) >> f->shift;
     }
 }
 
@@ -290,7 +298,7 @@ field_store(const struct field *f, u128 x, struct flow_key *key)
         member_store(f, (uint64_t) x >= OFPP10_MAX ? (uint64_t) x | 0xffff0000 : (uint64_t) x, key);
         break;
     default:
-        bits = member_bits(f);
+        bits = f->bits;
         member_store(f, (member_load(f, key) & ~bits) | ((uint64_t) x << f->shift & bits), key);
         break;
     }
@@ -351,7 +359,7 @@ field_get_mask(const struct field *f, const struct flow_key *mask, union field_v
     u128 x = field_load(f, mask);
 
     /* arp_op is 16 bits on the wire and 8 in the key. */
-    if (!f->maskable && x && x == member_bits(f) >> f->shift) {
+    if (!f->maskable && x && x == f->bits >> f->shift) {
         x = field_full(f);
     }
     value_store(x, f->n_bytes, v);
@@ -459,23 +467,32 @@ suits_version(const struct field *f, unsigned of_version)
     return f->headers[0].name != NULL;
 }
 
+static int
+lowest_bit(u128 x)
+{
+    return (uint64_t) x ? __builtin_ctzll((uint64_t) x) : 64 + __builtin_ctzll((uint64_t) (x >> 64));
+}
+
 size_t
 field_match_list(const struct match *m, unsigned of_version, struct field_match *list)
 {
     const uint64_t *mask = flow_key_cwords(&m->mask);
+    u128 candidates = 0;
     size_t n = 0;
 
-    for (const struct field *f = field_table; f < &field_table[FIELD_N_IDS]; f++) {
+    /* Most fields of most matches are wild: seen by the words they lie in. */
+    for (size_t i = 0; i < FLOW_KEY_WORDS; i++) {
+        candidates |= mask[i] ? word_fields[i] : 0;
+    }
+    for (; candidates; candidates &= candidates - 1) {
+        const struct field *f = &field_table[lowest_bit(candidates)];
         struct field_match *fm = &list[n];
 
-        /* Most fields of most matches are wild: seen by the words they lie in. */
-        if (!(mask[f->ofs / 8] | mask[(f->ofs + f->n_bytes - 1) / 8]) || !suits_version(f, of_version)) {
+        if (field_is_all_zeros(f, &m->mask) || !suits_version(f, of_version) ||
+            !field_match_prereqs_ok(f, m)) {
             continue;
         }
         field_get_mask(f, &m->mask, &fm->mask);
-        if (!value_load(&fm->mask, f->n_bytes) || !field_match_prereqs_ok(f, m)) {
-            continue;
-        }
         fm->field = f;
         fm->exact = !f->maskable || field_mask_is_exact(f, &fm->mask);
         field_get(f, &m->key, &fm->value);

@@ -74,6 +74,7 @@ struct field {
     bool maskable, writable;
     enum field_format format;
     enum field_prereq prereq;
+    uint64_t bits;         /* Those of a member of up to 8 bytes that are the field's. */
     struct field_header headers[FIELD_N_HEADERS]; /* Unused ones have no name. */
 };
 

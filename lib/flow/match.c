@@ -109,17 +109,22 @@ bool
 match_sparse_is_subset(const struct match_sparse *narrow, const struct match *wide)
 {
     const uint64_t *wk = flow_key_cwords(&wide->key), *wm = flow_key_cwords(&wide->mask);
-    size_t n = match_sparse_n(narrow), i = 0;
+    size_t n = match_sparse_n(narrow);
+    uint64_t map = 0;
 
     for (size_t w = 0; w < FLOW_KEY_WORDS; w++) {
-        bool present = narrow->map >> w & 1;
-        uint64_t nk = present ? narrow->words[i] : 0;
-        uint64_t nm = present ? narrow->words[n + i] : 0;
+        map |= (uint64_t) (wm[w] != 0) << w;
+    }
+    if (map & ~narrow->map) {
+        return false;
+    }
+    for (; map; map &= map - 1) {
+        int w = __builtin_ctzll(map);
+        size_t i = (size_t) __builtin_popcountll(narrow->map & ((UINT64_C(1) << w) - 1));
 
-        if ((wm[w] & ~nm) | ((nk ^ wk[w]) & wm[w])) {
+        if ((wm[w] & ~narrow->words[n + i]) | ((narrow->words[i] ^ wk[w]) & wm[w])) {
             return false;
         }
-        i += present;
     }
     return true;
 }

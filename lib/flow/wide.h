@@ -14,24 +14,23 @@ low_bits128(unsigned n)
     return n >= 128 ? ~(u128) 0 : ((u128) 1 << n) - 1;
 }
 
+/* Widths are 1 to 8 and 16 bytes: a value is one or two big-endian words, of which the first may be cut. */
 static inline u128
 value_load(const union field_value *v, unsigned n_bytes)
 {
-    u128 x = 0;
+    uint64_t w[2];
 
-    for (unsigned i = 0; i < n_bytes; i++) {
-        x = x << 8 | v->b[i];
-    }
-    return x;
+    memcpy(w, v->b, sizeof w);
+    return n_bytes <= 8 ? ntohll(w[0]) >> (64 - 8 * n_bytes) : (u128) ntohll(w[0]) << 64 | ntohll(w[1]);
 }
 
 static inline void
 value_store(u128 x, unsigned n_bytes, union field_value *v)
 {
-    memset(v, 0, sizeof *v);
-    for (unsigned i = n_bytes; i-- > 0; x >>= 8) {
-        v->b[i] = (uint8_t) x;
-    }
+    uint64_t w[2] = {n_bytes <= 8 ? htonll((uint64_t) x << (64 - 8 * n_bytes)) : htonll((uint64_t) (x >> 64)),
+                     n_bytes <= 8 ? 0 : htonll((uint64_t) x)};
+
+    memcpy(v->b, w, sizeof w);
 }
 
 #endif

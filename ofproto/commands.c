@@ -42,7 +42,6 @@ cmd_list(struct appctl_request *request, int argc, const char *argv[], void *o_)
 
 struct rule_dump {
     struct buf text;
-    struct port_names names;
     struct bridge *br;
 };
 
@@ -59,9 +58,9 @@ dump_rule(struct cls_rule *cr, void *dump_)
     }
     buf_putf(&dump->text, "duration=%us, n_packets=%llu, n_bytes=%llu, ", fs.duration_sec, (unsigned long long) fs.n_packets,
              (unsigned long long) fs.n_bytes);
-    match_format(&fs.match, cr->priority, &dump->names, &dump->text);
+    match_format(&fs.match, cr->priority, NULL, &dump->text);
     buf_puts(&dump->text, ",actions=");
-    ofact_format(fs.actions, fs.actions_len, &dump->names, &dump->text);
+    ofact_format(fs.actions, fs.actions_len, NULL, &dump->text);
     buf_putc(&dump->text, '\n');
     return true;
 }
@@ -74,7 +73,6 @@ cmd_dump_flows(struct appctl_request *request, int argc, const char *argv[], voi
     if (!dump.br) {
         return;
     }
-    dump.names = bridge_port_names(dump.br);
     for (size_t i = 0; i < N_TABLES; i++) {
         classifier_for_each(dump.br->tables[i].cls, NULL, dump_rule, &dump);
     }

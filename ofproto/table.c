@@ -133,6 +133,13 @@ rule_remove(struct bridge *br, struct rule *r, uint8_t reason, const struct tabl
     rule_bury(br, r, reason, true, origin);
 }
 
+/* Recirculations and hashes are numbered by the switch itself: what a rule of a controller's says of them would be about others' packets. */
+static bool
+looks_at_internals(const struct flow_mod *fm)
+{
+    return (fm->match.mask.recirc_id || fm->match.mask.dp_hash) && !(fm->flags & OFPFF_HIDDEN);
+}
+
 /* What every added rule must satisfy. '*table_id' is where it goes. */
 static enum of_error
 check_add(struct bridge *br, const struct flow_mod *fm, uint8_t *table_id)
@@ -143,7 +150,7 @@ check_add(struct bridge *br, const struct flow_mod *fm, uint8_t *table_id)
     if (*table_id >= N_TABLES) {
         return OFERR_OFPBRC_BAD_TABLE_ID;
     }
-    if (*table_id == TABLE_INTERNAL && !(fm->flags & OFPFF_HIDDEN)) {
+    if (looks_at_internals(fm) || (*table_id == TABLE_INTERNAL && !(fm->flags & OFPFF_HIDDEN))) {
         return OFERR_OFPBRC_EPERM;
     }
     t = &br->tables[*table_id];
@@ -223,6 +230,9 @@ apply_modify(struct bridge *br, struct flow_mod *fm, bool strict, const struct t
     struct rule_set set;
     enum of_error error = OFERR_OK;
 
+    if (looks_at_internals(fm)) {
+        return OFERR_OFPBRC_EPERM;
+    }
     rules_of_flow_mod(br, fm, strict, &set);
     if (!set.n) {
         bool add = fm->cookie_mask == 0 && fm->new_cookie != UINT64_MAX;

@@ -52,9 +52,9 @@ wait_for(pid_t pid, int *status)
 }
 
 /* Forks. The child returns 0, with the pipe in self.ready_fd; the parent waits for the child's start-up and
- * returns its pid, or -1 with '*status' when it died before. */
+ * returns its pid. '*dead': it died before, with '*status'. */
 static pid_t
-fork_and_wait(int *status)
+fork_and_wait(bool *dead, int *status)
 {
     ssize_t n;
     int fds[2];
@@ -76,9 +76,9 @@ fork_and_wait(int *status)
         n = read(fds[0], &c, 1);
     } while (n < 0 && errno == EINTR);
     close(fds[0]);
-    if (n != 1) {
+    *dead = n != 1;
+    if (*dead) {
         wait_for(pid, status);
-        return -1;
     }
     return pid;
 }
@@ -185,42 +185,39 @@ note_crash(pid_t pid, int status, unsigned n_crashes, int64_t *started_ms)
     *started_ms = now_ms();
 }
 
-/* Watches the daemon, as pid 'pid', and starts it again after a crash. Returns in each new daemon; the
- * monitor exits inside. */
+/* Watches the daemon 'pid', which may be dead with 'status', and starts it again after a crash. Returns in
+ * each new daemon; the monitor exits inside. */
 static void
-monitor(pid_t pid, int status)
+monitor(pid_t pid, bool dead, int status)
 {
     unsigned n_crashes = 0;
     int64_t started_ms = 0;
-    bool started = pid > 0;
+    bool was_up = false;
 
     log_set_thread_name("monitor");
     prctl(PR_SET_NAME, program_name());
-    if (started) {
-        now_detached();
-    }
     for (;;) {
-        char what[64];
-
-        if (pid > 0) {
+        if (!dead) {
+            if (!was_up) {
+                was_up = true;
+                now_detached();
+            }
             log_close_file(); /* Whoever rotates the log talks to the daemon only. */
             wait_for(pid, &status);
             log_reopen_file();
         }
         if (!is_crash(status)) {
+            char what[64];
+
             describe_status(status, what, sizeof what);
             log_info(LOG_daemon_unix, "pid %ld died, %s, exiting", (long) pid, what);
-            exit(WIFEXITED(status) && !started ? WEXITSTATUS(status) : 0);
+            exit(WIFEXITED(status) && !was_up ? WEXITSTATUS(status) : 0);
         }
         note_crash(pid, status, ++n_crashes, &started_ms);
-        pid = fork_and_wait(&status);
+        pid = fork_and_wait(&dead, &status);
         if (!pid) {
             log_set_thread_name("%s", program_name());
             return;
-        }
-        if (pid > 0 && !started) {
-            started = true;
-            now_detached();
         }
     }
 }
@@ -229,12 +226,13 @@ monitor(pid_t pid, int status)
 static void
 detach(void)
 {
+    bool dead;
     int status;
-    pid_t pid = fork_and_wait(&status);
+    pid_t pid = fork_and_wait(&dead, &status);
 
-    if (pid > 0) {
+    if (pid && !dead) {
         exit(EXIT_SUCCESS);
-    } else if (pid < 0) {
+    } else if (pid) {
         char what[64];
 
         if (WIFEXITED(status) && WEXITSTATUS(status)) {
@@ -266,11 +264,12 @@ daemon_start(const struct daemon_options *options)
     }
     if (options->monitor) {
         int outer_fd = self.ready_fd, status = 0;
-        pid_t pid = fork_and_wait(&status);
+        bool dead;
+        pid_t pid = fork_and_wait(&dead, &status);
 
         if (pid) {
             self.ready_fd = outer_fd;
-            monitor(pid, status);
+            monitor(pid, dead, status);
         } else if (outer_fd >= 0) {
             close(outer_fd);
         }

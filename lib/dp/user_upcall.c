@@ -373,6 +373,9 @@ user_recv(struct dp *dp, unsigned handler, struct dp_upcall *upcalls, unsigned m
         if (n || last || __atomic_exchange_n(&h->wake, false, __ATOMIC_ACQ_REL)) {
             return n;
         }
+        if (h->n_done) {
+            continue; /* What was given by hand has gone its way without an upcall. */
+        }
         left = timeout_ms < 0 ? -1 : MAX(deadline - now_ms(), 0);
         sleep_and_receive(u, handler, (int) left);
     }

@@ -276,6 +276,7 @@ on_readable(struct stream *s, void *ofconn)
 static void
 on_drained(struct stream *s, void *ofconn)
 {
+    ofserve_drained(ofconn);
     ofconn_work(ofconn);
 }
 

@@ -54,6 +54,8 @@ struct ofconn {
     bool flow_mod_table_id;           /* NXT_FLOW_MOD_TABLE_ID: the upper byte of a 1.0 command is a table. */
     struct cds_list_head monitors;    /* Flow monitors; ofserve's. */
     bool monitors_paused;
+    int64_t monitors_paused_ms;
+    be32 monitors_abbreviated;        /* xid of its own message whose effects were told in short; 0: none. */
     void *bundles;                    /* ofserve's. */
 
     struct ofconn_producer producer;  /* more NULL: none. */
@@ -111,6 +113,7 @@ void controller_admitted(struct controller *);                         /* The he
 void ofconns_snoop(struct ofconn *, const void *bytes, size_t);        /* Copies to those who listen on <bridge>.snoop. */
 /* ofserve.c: a request other than those of the session itself (hello, echo). */
 void ofserve_request(struct ofconn *, const struct of_msg *);
+void ofserve_drained(struct ofconn *);                                  /* The peer has read all. */
 void ofserve_forget(struct ofconn *);                                   /* Monitors, bundles. */
 
 #endif

@@ -34,6 +34,8 @@ static const struct {
     [OP_SET_PACKET_IN_FORMAT] = {serve_set_packet_in_format, false},
     [OP_FLOW_AGE] = {serve_accept, false},
     [OP_SET_CONTROLLER_ID] = {serve_set_controller_id, false},
+    [OP_MONITOR_CANCEL] = {serve_monitor_cancel, false},
+    [OP_FLOW_MONITOR] = {serve_flow_monitor, false},
     [OP_TLV_TABLE_MOD] = {serve_tlv_table_mod, true},
     [OP_TLV_TABLE] = {serve_tlv_table, false},
     [OP_RESUME] = {serve_resume, true},
@@ -79,11 +81,11 @@ ofserve_request(struct ofconn *c, const struct of_msg *m)
 void
 ofserve_forget(struct ofconn *c)
 {
-    (void) c;
+    ofmonitor_forget(c);
 }
 
 void
-ofconns_flow_event(struct ofconns *mgr, enum ofconn_flow_event event, const struct rule *r, uint8_t reason, const struct table_origin *origin)
+ofserve_drained(struct ofconn *c)
 {
-    (void) mgr, (void) event, (void) r, (void) reason, (void) origin;
+    ofmonitor_drained(c);
 }

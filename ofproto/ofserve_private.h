@@ -21,6 +21,11 @@ ofserve_fn serve_features, serve_get_config, serve_set_config, serve_barrier, se
     serve_set_async, serve_set_flow_format, serve_flow_mod_table_id, serve_set_packet_in_format, serve_set_controller_id, serve_tlv_table,
     serve_tlv_table_mod, serve_ct_flush_zone, serve_accept, serve_resume;
 
+/* ofmonitor.c */
+ofserve_fn serve_flow_monitor, serve_monitor_cancel;
+void ofmonitor_forget(struct ofconn *);
+void ofmonitor_drained(struct ofconn *);
+
 /* A flow_mod that was decoded. Steals or frees fm->actions. */
 enum of_error ofserve_apply_flow_mod(struct ofconn *, struct flow_mod *, be32 xid);
 enum of_error ofserve_apply_port_mod(struct ofconn *, const struct of_port_mod *, bool check_only);

@@ -200,7 +200,7 @@ apply_add(struct bridge *br, struct flow_mod *fm, int32_t priority, const struct
     rule_watch_timeouts(br, r);
     COUNTER_INC(rule_added);
     if (!(r->flags & OFPFF_HIDDEN)) {
-        ofconns_flow_event(br->conns, replaced ? OFCONN_FLOW_MODIFIED : OFCONN_FLOW_ADDED, r, 0, origin);
+        ofconns_flow_event(br->conns, OFCONN_FLOW_ADDED, r, 0, origin);
     }
     return OFERR_OK;
 }

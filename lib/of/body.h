@@ -137,6 +137,17 @@ void role_reply_encode(const struct of_role_request *, const struct of_msg *requ
 enum of_error async_decode(const struct of_msg *, struct of_async *); /* In: what holds now; out: with what the message says. */
 void async_reply_encode(const struct of_async *, const struct of_msg *request, struct buf *);
 
+/* body_monitor.c. Flags are Nicira's numbers in all versions. */
+enum { FLOW_MONITOR_INITIAL = 1, FLOW_MONITOR_ADD = 2, FLOW_MONITOR_DELETE = 4, FLOW_MONITOR_MODIFY = 8, FLOW_MONITOR_ACTIONS = 16, FLOW_MONITOR_OWN = 32 };
+enum { FLOW_MONITOR_ADD_COMMAND, FLOW_MONITOR_MODIFY_COMMAND, FLOW_MONITOR_DELETE_COMMAND }; /* Of 1.4; else 0. */
+struct flow_monitor_request { uint32_t id; uint16_t flags; uint8_t command; struct flow_stats_request select; };
+enum flow_update_event { FLOW_UPDATE_ADDED, FLOW_UPDATE_DELETED, FLOW_UPDATE_MODIFIED, FLOW_UPDATE_INITIAL };
+enum of_error flow_monitor_decode(const struct of_msg *, struct slice *body /* Moves on: there may be several. */, struct flow_monitor_request *);
+enum msg_row flow_monitor_reply_row(enum of_version);
+void flow_update_encode(struct of_multipart *, enum flow_update_event, uint8_t reason, const struct flow_stats *);
+void flow_update_abbrev_encode(be32 cause /* xid of the session's own message */, enum of_version, struct buf *);
+void flow_monitor_paused_encode(bool resumed, enum of_version, struct buf *);
+
 /* body_table.c */
 void table_stats_encode(const struct of_table_stats *, enum of_version, struct buf *);
 void table_features_encode(const struct of_table_stats *, uint8_t n_tables, enum of_version, struct buf *);

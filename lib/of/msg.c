@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum form { FORM_PLAIN, FORM_NX, FORM_ONF, FORM_REQUEST, FORM_REPLY, FORM_NX_REQUEST, FORM_NX_REPLY };
+enum form { FORM_PLAIN, FORM_NX, FORM_ONF, FORM_REQUEST, FORM_REPLY, FORM_NX_REQUEST, FORM_NX_REPLY, FORM_ONF_REQUEST, FORM_ONF_REPLY };
 enum { LENGTH_FIXED, LENGTH_VAR };
 
 static const struct row {
@@ -93,6 +93,7 @@ parse_stats(struct of_msg *m, bool reply)
 {
     uint16_t type;
     uint32_t vendor, subtype;
+    enum form form;
 
     if (!slice_get_be16(&m->body, &type) || !slice_get_be16(&m->body, &m->stats_flags)
         || (m->version > OF10 && !slice_pull(&m->body, 4))) {
@@ -104,13 +105,14 @@ parse_stats(struct of_msg *m, bool reply)
     if (!slice_get_be32(&m->body, &vendor)) {
         return OFERR_OFPBRC_BAD_LEN;
     }
-    if (vendor != OF_VENDOR_NX) {
+    if (vendor != OF_VENDOR_NX && vendor != OF_VENDOR_ONF) {
         return OFERR_OFPBRC_BAD_VENDOR;
     }
+    form = vendor == OF_VENDOR_NX ? reply ? FORM_NX_REPLY : FORM_NX_REQUEST : reply ? FORM_ONF_REPLY : FORM_ONF_REQUEST;
     if (!slice_get_be32(&m->body, &subtype) || (m->version == OF10 && !slice_pull(&m->body, 4))) {
         return OFERR_OFPBRC_BAD_LEN;
     }
-    return find_row(reply ? FORM_NX_REPLY : FORM_NX_REQUEST, m->version, subtype, &m->row) ? OFERR_OK : OFERR_OFPBRC_BAD_SUBTYPE;
+    return find_row(form, m->version, subtype, &m->row) ? OFERR_OK : OFERR_OFPBRC_BAD_SUBTYPE;
 }
 
 /* Sets m->row and takes all headers off m->body. */
@@ -187,9 +189,11 @@ header_type(const struct row *r, enum of_version version)
         return TYPE_VENDOR;
     case FORM_REQUEST:
     case FORM_NX_REQUEST:
+    case FORM_ONF_REQUEST:
         return stats_type(version, false);
     case FORM_REPLY:
     case FORM_NX_REPLY:
+    case FORM_ONF_REPLY:
         return stats_type(version, true);
     }
     return TYPE_VENDOR;
@@ -209,13 +213,14 @@ of_msg_begin(struct buf *b, enum msg_row row, enum of_version version, be32 xid)
         buf_put_be32(b, r->form == FORM_NX ? OF_VENDOR_NX : OF_VENDOR_ONF);
         buf_put_be32(b, r->type);
     } else if (r->form != FORM_PLAIN) {
-        bool nx = r->form == FORM_NX_REQUEST || r->form == FORM_NX_REPLY;
+        bool onf = r->form == FORM_ONF_REQUEST || r->form == FORM_ONF_REPLY;
+        bool vendor = onf || r->form == FORM_NX_REQUEST || r->form == FORM_NX_REPLY;
 
-        buf_put_be16(b, nx ? STATS_VENDOR : r->type);
+        buf_put_be16(b, vendor ? STATS_VENDOR : r->type);
         buf_put_be16(b, 0);
         buf_put_zeros(b, version == OF10 ? 0 : 4);
-        if (nx) {
-            buf_put_be32(b, OF_VENDOR_NX);
+        if (vendor) {
+            buf_put_be32(b, onf ? OF_VENDOR_ONF : OF_VENDOR_NX);
             buf_put_be32(b, r->type);
             buf_put_zeros(b, version == OF10 ? 4 : 0);
         }

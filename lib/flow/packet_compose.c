@@ -71,19 +71,21 @@ is_nd(const struct flow_key *k)
            && (k->tp_src == htons(WIRE_ND_SOLICIT) || k->tp_src == htons(WIRE_ND_ADVERT)) && !(k->nw_frag & FLOW_FRAG_LATER);
 }
 
-/* Behind the ICMPv6 header's first 4 bytes. */
+/* Behind the ICMPv6 header's first 4 bytes. An option of the key's type stands there even if its address is zero. */
 static void
 compose_nd(const struct flow_key *k, struct buf *b)
 {
-    bool solicit = k->tp_src == htons(WIRE_ND_SOLICIT);
-    struct eth_addr mac = solicit ? k->arp_sha : k->arp_tha;
+    const struct eth_addr macs[] = {k->arp_sha, k->arp_tha};
+    static const uint8_t types[] = {WIRE_ND_OPT_SLL, WIRE_ND_OPT_TLL};
 
     put_be32(b, k->nd_reserved);
     buf_put(b, &k->nd_target, 16);
-    if (k->nd_options_type || !eth_addr_is_zero(mac)) {
-        buf_put_u8(b, solicit ? WIRE_ND_OPT_SLL : WIRE_ND_OPT_TLL);
-        buf_put_u8(b, 1);
-        put_mac(b, mac);
+    for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+        if (!eth_addr_is_zero(macs[i]) || k->nd_options_type == types[i]) {
+            buf_put_u8(b, types[i]);
+            buf_put_u8(b, 1);
+            put_mac(b, macs[i]);
+        }
     }
 }
 
@@ -152,10 +154,7 @@ compose_l4(const struct flow_key *k, size_t payload, struct buf *b)
     if (!(k->nw_frag & FLOW_FRAG_LATER)) {
         compose_transport(k, b);
     }
-    /* What follows neighbour discovery would be read as an option, and one of length 0 makes the message void. */
-    if (!is_nd(k)) {
-        buf_put_zeros(b, payload);
-    }
+    buf_put_zeros(b, payload);
     return b->len - start;
 }
 

@@ -198,26 +198,25 @@ parse_ipv6(struct cursor *c, struct flow_key *key)
     return true;
 }
 
-/* The option that belongs to each message is the source's address in a solicitation, the target's in an advertisement. One that stands there
- * twice, or an option of no length, makes the whole message void: then neither target nor addresses are in the key. */
+/* An option that is cut short, or of no length, ends the list. A link-layer address that stands there twice makes the whole message void: then
+ * neither target nor addresses are in the key. */
 static bool
-parse_nd_options(struct cursor *c, uint8_t type, struct flow_key *key)
+parse_nd_options(struct cursor *c, struct flow_key *key)
 {
-    uint8_t wanted = type == WIRE_ND_SOLICIT ? WIRE_ND_OPT_SLL : WIRE_ND_OPT_TLL;
-    struct eth_addr *mac = type == WIRE_ND_SOLICIT ? &key->arp_sha : &key->arp_tha;
-
     while (c->len >= 8) {
         const uint8_t *p = c->data;
 
         if (!p[1] || !take(c, p[1] * 8u)) {
-            return false;
+            return true;
         }
-        if (p[0] == wanted && p[1] == 1) {
+        if ((p[0] == WIRE_ND_OPT_SLL || p[0] == WIRE_ND_OPT_TLL) && p[1] == 1) {
+            struct eth_addr *mac = p[0] == WIRE_ND_OPT_SLL ? &key->arp_sha : &key->arp_tha;
+
             if (!eth_addr_is_zero(*mac)) {
                 return false;
             }
             memcpy(mac, p + 2, 6);
-            key->nd_options_type = wanted;
+            key->nd_options_type = p[0];
         }
     }
     return true;
@@ -243,7 +242,7 @@ parse_icmpv6(struct cursor *c, struct flow_key *key)
         return;
     }
     memcpy(&key->nd_target, target, 16);
-    if (!parse_nd_options(c, p[0], key)) {
+    if (!parse_nd_options(c, key)) {
         memset(&key->nd_target, 0, sizeof key->nd_target);
         memset(&key->arp_sha, 0, sizeof key->arp_sha);
         memset(&key->arp_tha, 0, sizeof key->arp_tha);
@@ -264,15 +263,24 @@ parse_icmp_or_igmp(struct cursor *c, struct flow_key *key)
     }
 }
 
+/* A TCP header that says it is longer than what is there, or shorter than it can be, has no ports either. */
+static size_t
+tcp_header_len(const struct cursor *c)
+{
+    size_t len = c->len >= WIRE_TCP_LEN ? (size_t) (c->data[TCP_FLAGS] >> 4) * 4 : 0;
+
+    return len >= WIRE_TCP_LEN ? len : SIZE_MAX;
+}
+
+/* By protocol number alone: ICMP in IPv6 and the like have their type and code, as ovs-vswitchd has it. */
 static void
 parse_transport(struct cursor *c, struct flow_key *key)
 {
-    bool is_ipv4 = key->eth_type == htons(WIRE_ETH_IPV4);
     size_t least;
 
     switch (key->nw_proto) {
     case IPPROTO_TCP:
-        least = WIRE_TCP_LEN;
+        least = tcp_header_len(c);
         break;
     case IPPROTO_UDP:
         least = WIRE_UDP_LEN;
@@ -282,14 +290,10 @@ parse_transport(struct cursor *c, struct flow_key *key)
         break;
     case IPPROTO_ICMP:
     case IPPROTO_IGMP:
-        if (is_ipv4) {
-            parse_icmp_or_igmp(c, key);
-        }
+        parse_icmp_or_igmp(c, key);
         return;
     case IPPROTO_ICMPV6:
-        if (!is_ipv4) {
-            parse_icmpv6(c, key);
-        }
+        parse_icmpv6(c, key);
         return;
     default:
         return;

@@ -7,4 +7,4 @@ libsluice_a_SOURCES += lib/dp/dp.c lib/dp/dp.h lib/dp/execute.h \
 	lib/dp/tc.h lib/dp/tc_decode.c lib/dp/tc_flower.c lib/dp/tc_flower.h lib/dp/tc_police.c lib/dp/tc_prio.c lib/dp/tc_qdisc.c
 libsluice_a_SOURCES += lib/dp/execute.c lib/dp/user.c lib/dp/user.h lib/dp/user_appctl.c lib/dp/user_flow.c lib/dp/user_gso.c \
 	lib/dp/user_port.c lib/dp/user_upcall.c
-unit_tests += tests/unit/test_place tests/unit/test_tc
+unit_tests += tests/unit/test_execute tests/unit/test_user tests/unit/test_place tests/unit/test_tc

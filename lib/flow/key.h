@@ -76,13 +76,13 @@ struct flow_key {
     struct in6_addr ipv6_src, ipv6_dst;
     be32 ipv6_label; /* 20 bits. */
     uint8_t nw_frag, nw_tos /* DSCP and ECN */, nw_ttl, nw_proto /* or the low 8 bits of the ARP opcode */;
+
+    /* Stage 3: L4, and what ARP and neighbour discovery carry. */
     struct in6_addr nd_target;
     struct eth_addr arp_sha; /* ARP; nd_sll. */
     struct eth_addr arp_tha; /* ARP; nd_tll. */
     be16 tcp_flags;
     uint8_t l3_pad[2];
-
-    /* Stage 3: L4. */
     be16 tp_src, tp_dst; /* TCP, UDP, SCTP ports; ICMP type and code (as 16 bits). */
     be32 nd_reserved;
     uint8_t nd_options_type;
@@ -101,11 +101,11 @@ struct flow_key {
 #define FLOW_N_STAGES 4
 #define FLOW_STAGE_END_0 (offsetof(struct flow_key, eth_dst) / 8)
 #define FLOW_STAGE_END_1 (offsetof(struct flow_key, nw_src) / 8)
-#define FLOW_STAGE_END_2 (offsetof(struct flow_key, tp_src) / 8)
+#define FLOW_STAGE_END_2 (offsetof(struct flow_key, nd_target) / 8)
 
 _Static_assert(sizeof(struct flow_key) % 8 == 0, "a key is whole words");
 _Static_assert(offsetof(struct flow_key, eth_dst) % 8 == 0 && offsetof(struct flow_key, nw_src) % 8 == 0
-                   && offsetof(struct flow_key, tp_src) % 8 == 0, "a stage begins with a word");
+                   && offsetof(struct flow_key, nd_target) % 8 == 0, "a stage begins with a word");
 _Static_assert(FLOW_KEY_WORDS <= 64, "a bitmap of words is one integer");
 
 static inline uint64_t *

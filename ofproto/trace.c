@@ -243,41 +243,16 @@ put_slow_reasons(uint32_t slow, struct buf *b)
     }
 }
 
-/* Appends 'text', the number after 'name' as the installed daemon has it in megaflows: ICMP's type and code are 8 of 16 bits there. */
-static void
-put_with_icmp_masks(const char *text, struct buf *b)
-{
-    static const char *const names[] = {",icmp_type=", ",icmp_code="};
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        const char *at = strstr(text, names[i]);
-        char *end;
-
-        if (at) {
-            const char *number = at + strlen(names[i]);
-            unsigned long x = strtoul(number, &end, 10);
-
-            buf_put(b, text, (size_t) (number - text));
-            buf_putf(b, "0x%lx/0xff", x);
-            text = end;
-        }
-    }
-    buf_puts(b, text);
-}
-
 static void
 put_megaflow(const struct flow_key *key, const struct translate_out *out, struct buf *b)
 {
-    struct buf text = BUF_EMPTY;
     struct match m;
 
     flow_key_and(&m.key, key, &out->mask);
     m.mask = out->mask;
-    match_format(&m, -1, NULL, &text);
     buf_puts(b, "Megaflow: ");
-    put_with_icmp_masks(buf_text(&text), b);
+    match_format(&m, -1, NULL, b);
     buf_putc(b, '\n');
-    buf_free(&text);
 }
 
 static void

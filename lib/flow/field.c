@@ -384,10 +384,23 @@ field_set_mask(const struct field *f, const union field_value *v, struct flow_ke
     field_or_mask(f, value_load(v, f->n_bytes), mask);
 }
 
+/* A match on an ICMP type or code has all 16 bits of the port in its mask, so that it shares the classifier's subtable, and what is learnt there of
+ * ports, with matches on ports: as in the installed daemon. The upper 8 bits are always zero. */
+static void
+widen_icmp(enum field_id id, struct flow_key *mask)
+{
+    if (id == FIELD_ICMP_TYPE || id == FIELD_ICMPV6_TYPE) {
+        mask->tp_src = UINT16_MAX;
+    } else if (id == FIELD_ICMP_CODE || id == FIELD_ICMPV6_CODE) {
+        mask->tp_dst = UINT16_MAX;
+    }
+}
+
 void
 field_unwildcard(const struct field *f, struct flow_key *mask)
 {
     field_or_mask(f, field_full(f), mask);
+    widen_icmp(f->id, mask);
 }
 
 void
@@ -405,6 +418,9 @@ field_match(const struct field *f, const union field_value *value, const union f
     field_store(f, 0, &m->mask);
     field_or_mask(f, bits, &m->mask);
     field_store(f, x & bits, &m->key);
+    if (bits == field_full(f)) {
+        widen_icmp(f->id, &m->mask);
+    }
     if (implies_vlan_present(f) && bits) {
         m->key.vlan[0].tci |= htons(FLOW_VLAN_PRESENT);
     }

@@ -7,6 +7,6 @@ libsluice_a_SOURCES += \
 	ofproto/trace_tree.c ofproto/trace_tree.h ofproto/translate.c ofproto/translate.h ofproto/translate_actions.c \
 	ofproto/translate_commit.c ofproto/translate_ct.c ofproto/translate_ctx.h ofproto/translate_field.c ofproto/translate_freeze.c \
 	ofproto/translate_hash.c ofproto/translate_mpls.c ofproto/translate_normal.c ofproto/translate_output.c ofproto/translate_prove.c ofproto/translate_set.c \
-	ofproto/translate_table.c ofproto/upcall.c ofproto/upcall.h ofproto/ofmonitor.c ofproto/ofserve.c ofproto/ofserve_flow.c ofproto/ofserve_private.h \
+	ofproto/translate_table.c ofproto/upcall.c ofproto/upcall.h ofproto/ofbundle.c ofproto/ofmonitor.c ofproto/ofserve.c ofproto/ofserve_flow.c ofproto/ofserve_private.h \
 	ofproto/ofserve_stats.c ofproto/ofserve_switch.c
 unit_tests += tests/unit/test_l2

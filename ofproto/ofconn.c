@@ -303,6 +303,7 @@ ofconn_create(struct controller *controller, struct stream *stream, bool connect
     c->miss_send_len = c->primary ? mgr->bridge->miss_send_len : 0;
     c->last_heard_ms = now_ms();
     CDS_INIT_LIST_HEAD(&c->monitors);
+    CDS_INIT_LIST_HEAD(&c->bundles);
     c->timer = loop_timer_add(mgr->loop, probe_due, c);
     c->resume = loop_timer_add(mgr->loop, resume_due, c);
     cds_list_add_tail(&c->node, &mgr->all);

@@ -56,7 +56,7 @@ struct ofconn {
     bool monitors_paused;
     int64_t monitors_paused_ms;
     be32 monitors_abbreviated;        /* xid of its own message whose effects were told in short; 0: none. */
-    void *bundles;                    /* ofserve's. */
+    struct cds_list_head bundles;     /* ofserve's. */
 
     struct ofconn_producer producer;  /* more NULL: none. */
     struct loop_timer *timer;         /* Inactivity probe. */

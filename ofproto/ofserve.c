@@ -29,6 +29,8 @@ static const struct {
     [OP_GET_ASYNC] = {serve_get_async, false},
     [OP_SET_ASYNC] = {serve_set_async, false},
     [OP_METER_MOD] = {serve_meter_mod, true},
+    [OP_BUNDLE_CONTROL] = {serve_bundle_control, true},
+    [OP_BUNDLE_ADD] = {serve_bundle_add, true},
     [OP_SET_FLOW_FORMAT] = {serve_set_flow_format, false},
     [OP_FLOW_MOD_TABLE_ID] = {serve_flow_mod_table_id, false},
     [OP_SET_PACKET_IN_FORMAT] = {serve_set_packet_in_format, false},
@@ -82,6 +84,7 @@ void
 ofserve_forget(struct ofconn *c)
 {
     ofmonitor_forget(c);
+    ofbundle_forget(c);
 }
 
 void

@@ -6,7 +6,7 @@
 #include "ofproto/ofserve_private.h"
 
 /* Capabilities, section "Features"; ARP_MATCH_IP is of 1.0 and 1.1. */
-enum { CAP_FLOW_STATS = 1, CAP_TABLE_STATS = 2, CAP_PORT_STATS = 4, CAP_QUEUE_STATS = 64, CAP_ARP_MATCH_IP = 128 };
+enum { CAP_FLOW_STATS = 1, CAP_TABLE_STATS = 2, CAP_PORT_STATS = 4, CAP_QUEUE_STATS = 64, CAP_ARP_MATCH_IP = 128, CAP_BUNDLES = 512 };
 #define OF10_ACTIONS_ALL 0xfff /* Output to enqueue: bits by action type. */
 
 enum of_error
@@ -16,7 +16,8 @@ serve_features(struct ofconn *c, const struct of_msg *m)
     const struct of_switch_features features = {
         .datapath_id = br->datapath_id,
         .n_tables = SERVED_TABLES,
-        .capabilities = CAP_FLOW_STATS | CAP_TABLE_STATS | CAP_PORT_STATS | CAP_QUEUE_STATS | (m->version <= OF11 ? CAP_ARP_MATCH_IP : 0),
+        .capabilities = CAP_FLOW_STATS | CAP_TABLE_STATS | CAP_PORT_STATS | CAP_QUEUE_STATS | (m->version <= OF11 ? CAP_ARP_MATCH_IP : 0)
+                        | (m->version >= OF14 ? CAP_BUNDLES : 0),
         .ofp10_actions = OF10_ACTIONS_ALL,
     };
     struct buf b = BUF_EMPTY;

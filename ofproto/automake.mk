@@ -9,4 +9,4 @@ libsluice_a_SOURCES += \
 	ofproto/translate_hash.c ofproto/translate_mpls.c ofproto/translate_normal.c ofproto/translate_output.c ofproto/translate_prove.c ofproto/translate_set.c \
 	ofproto/translate_table.c ofproto/upcall.c ofproto/upcall.h ofproto/ofbundle.c ofproto/ofmonitor.c ofproto/ofserve.c ofproto/ofserve_flow.c ofproto/ofserve_private.h \
 	ofproto/ofserve_stats.c ofproto/ofserve_switch.c
-unit_tests += tests/unit/test_l2
+unit_tests += tests/unit/test_l2 tests/unit/test_translate

@@ -259,6 +259,25 @@ run_thawed(struct xl *xl)
     xl_end_pipeline(xl);
 }
 
+/* A clone that nothing follows need not be one. */
+static void
+unwrap_last_clone(struct buf *list)
+{
+    const struct action *a, *last = NULL;
+    const void *nested;
+    size_t size, at;
+
+    ACTION_FOR_EACH (a, list->data, list->len) {
+        last = a;
+    }
+    if (last && last->kind == ACTION_CLONE) {
+        at = (size_t) ((const uint8_t *) last - list->data);
+        nested = action_nested(last, &size);
+        memmove(list->data + at, nested, size);
+        list->len = at + size;
+    }
+}
+
 static void
 run_first(struct xl *xl)
 {
@@ -305,6 +324,7 @@ translate_unproved(const struct translate_in *in, struct translate_out *out)
         out->slow = 0;
     } else {
         finish_mask(&xl);
+        unwrap_last_clone(&out->actions);
         if (out->actions.len > UINT16_MAX) {
             out->slow |= SLOW_ACTION; /* More than a netlink attribute holds. */
         }

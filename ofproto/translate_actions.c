@@ -36,6 +36,16 @@ do_metadata(struct xl *xl, const struct ofact_metadata *m)
 }
 
 static void
+do_pop_queue(struct xl *xl)
+{
+    xl->mask->skb_priority = UINT32_MAX;
+    if (xl->key.skb_priority != xl->packet_priority) {
+        xl->key.skb_priority = xl->packet_priority;
+        trace_add(xl->in->trace, TRACE_DETAIL, "queue = %#" PRIx32, xl->key.skb_priority);
+    }
+}
+
+static void
 do_output_reg(struct xl *xl, const struct ofact_output_reg *o, bool last)
 {
     uint64_t port = subfield_get(&o->src, &xl->key);
@@ -274,9 +284,7 @@ run_changing(struct xl *xl, const struct ofact *a, bool *stop)
         xl_set_queue(xl, ((const struct ofact_queue *) p)->queue_id);
         return true;
     case OFACT_POP_QUEUE:
-        xl->mask->skb_priority = UINT32_MAX;
-        xl->key.skb_priority = xl->packet_priority;
-        trace_add(xl->in->trace, TRACE_DETAIL, xl->key.skb_priority ? "queue = %#x" : "queue = %u", xl->key.skb_priority);
+        do_pop_queue(xl);
         return true;
     case OFACT_METADATA:
         do_metadata(xl, p);

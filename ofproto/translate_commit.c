@@ -183,5 +183,5 @@ xl_commit(struct xl *xl)
     }
     commit_vlans(xl);
     COMMIT(xl, SET_SKB_PRIORITY, priority_members, true);
-    COMMIT(xl, SET_SKB_MARK, mark_members, true);
+    COMMIT(xl, SET_SKB_MARK, mark_members, false);
 }

@@ -186,12 +186,11 @@ static void
 put_tags(struct flow_key *key, const struct tags *t, int priority_tags)
 {
     for (unsigned i = 0; i < FLOW_N_VLANS; i++) {
-        uint16_t tci = t->v[i].vid;
+        uint16_t tci = t->v[i].vid | t->v[i].pcp;
 
-        if (tci || priority_tags == PRIORITY_TAGS_ALWAYS || (priority_tags == PRIORITY_TAGS_IF_NONZERO && t->v[i].pcp)) {
-            tci |= t->v[i].pcp | FLOW_VLAN_PRESENT;
+        if (tci || (!i && priority_tags == PRIORITY_TAGS_ALWAYS)) {
             key->vlan[i].tpid = htons(t->v[i].tpid ? t->v[i].tpid : TPID_8021Q);
-            key->vlan[i].tci = htons(tci);
+            key->vlan[i].tci = htons(tci | FLOW_VLAN_PRESENT);
         } else {
             key->vlan[i] = (struct flow_vlan){0, 0};
         }

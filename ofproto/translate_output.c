@@ -186,12 +186,17 @@ xl_output_trunc(struct xl *xl, uint32_t number, uint32_t max_len, bool last)
         trace_add(xl->in->trace, TRACE_WARN, "output_trunc does not support port: %s", buf_text(&name));
         buf_free(&name);
     } else if (!port || port->dp_port == DP_PORT_NONE) {
-        trace_add(xl->in->trace, TRACE_WARN, "output_trunc does not support patch port %" PRIu32, number);
+        trace_add(xl->in->trace, TRACE_ERROR, "output_trunc does not support patch port %" PRIu32, number);
     } else {
+        size_t at = xl->out->actions.len, after;
         struct action_trunc *trunc = action_put(&xl->out->actions, ACTION_TRUNC, sizeof *trunc);
 
         trunc->max_len = max_len;
+        after = xl->out->actions.len;
         xl_output(xl, number, 0, last);
+        if (xl->out->actions.len == after) {
+            xl->out->actions.len = at; /* Nothing was sent: the next output is not to be cut short for it. */
+        }
     }
 }
 
@@ -200,6 +205,7 @@ xl_enqueue(struct xl *xl, uint32_t port, uint32_t queue, bool last)
 {
     uint32_t was = xl->key.skb_priority;
 
+    xl->mask->skb_priority = UINT32_MAX;
     if (!xl_queue_to_priority(xl, queue, &xl->key.skb_priority)) {
         xl_output(xl, port, 0, last);
         return;

@@ -141,7 +141,7 @@ put_form_value(const struct ofact_set_field *a, const char *text, struct printer
     union field_value value = a->value;
 
     if (a->field->id == FIELD_TUN_ID) {
-        buf_putf(p->b, "0x%llx", (unsigned long long) ntohll(value.be64));
+        buf_putf(p->b, value.be64 ? "0x%llx" : "%llu", (unsigned long long) ntohll(value.be64));
     } else if (a->field->n_bytes == 1) {
         buf_putf(p->b, "%u", value.u8);
     } else if (a->field->n_bytes == 2) {
@@ -164,7 +164,7 @@ put_loads(const struct ofact_set_field *a, struct printer *p)
     bool first = true;
 
     while (set_field_next_segment(a, &s, &value)) {
-        buf_putf(p->b, "%sload:0x%llx->", first ? "" : ",", (unsigned long long) value);
+        buf_putf(p->b, value ? "%sload:0x%llx->" : "%sload:%llu->", first ? "" : ",", (unsigned long long) value);
         subfield_format(&s, p->b);
         first = false;
     }

@@ -270,6 +270,20 @@ look_for_gratuitous_arp(struct xl *xl)
     }
 }
 
+/* Where an address is: as the table will have it after what this translation has learned so far, if that is going to be applied. */
+static struct port *
+find_port(struct xl *xl, struct eth_addr mac, uint16_t vlan)
+{
+    const struct effect *e = xl->out->effects;
+
+    for (size_t i = xl_side_effects(xl) ? xl->out->n_effects : 0; i-- > 0;) {
+        if (e[i].kind == EFFECT_L2_LEARN && e[i].learn.bridge == xl->bridge && e[i].learn.vlan == vlan && eth_addr_equals(e[i].learn.mac, mac)) {
+            return e[i].learn.port;
+        }
+    }
+    return l2_lookup(xl->bridge->l2, mac, vlan);
+}
+
 static void
 learn(struct xl *xl, struct port *in, uint16_t vlan)
 {
@@ -279,7 +293,7 @@ learn(struct xl *xl, struct port *in, uint16_t vlan)
     if (eth_addr_is_multicast(mac)) {
         return;
     }
-    if (xl->in->trace && xl_side_effects(xl) && l2_needs_learning(xl->bridge->l2, mac, vlan, in)) {
+    if (xl->in->trace && xl_side_effects(xl) && find_port(xl, mac, vlan) != in) {
         trace_add(xl->in->trace, TRACE_DETAIL, "learned that " ETH_ADDR_FMT " is on port %s in VLAN %u", ETH_ADDR_ARGS(mac), in->name, vlan);
     }
     e = xl_effect(xl, EFFECT_L2_LEARN);
@@ -289,22 +303,13 @@ learn(struct xl *xl, struct port *in, uint16_t vlan)
     e->learn.port = in;
 }
 
-/* Where the destination is: as the table will have it once the source is learned. */
-static struct port *
-find_destination(struct xl *xl, struct port *in, uint16_t vlan)
-{
-    xl_depend(xl, DEP_L2, eth_addr_u64(xl->key.eth_dst) | (uint64_t) vlan << 48);
-    if (in && xl_side_effects(xl) && eth_addr_equals(xl->key.eth_dst, xl->key.eth_src) && !eth_addr_is_multicast(xl->key.eth_src)) {
-        return in;
-    }
-    return l2_lookup(xl->bridge->l2, xl->key.eth_dst, vlan);
-}
-
 static void
 forward(struct xl *xl, struct port *in, const struct tags *inside)
 {
-    struct port *to = find_destination(xl, in, inside->v[0].vid);
+    uint16_t vlan = inside->v[0].vid;
+    struct port *to = find_port(xl, xl->key.eth_dst, vlan);
 
+    xl_depend(xl, DEP_L2, eth_addr_u64(xl->key.eth_dst) | (uint64_t) vlan << 48);
     if (!to) {
         trace_add(xl->in->trace, TRACE_DETAIL, "no learned MAC for destination, flooding");
         flood(xl, in, inside);

@@ -15,7 +15,7 @@ from cases import cases
 from hypothesis import HealthCheck, Phase, given, settings
 from world import PORT_CONFIG, Daemon, configuration
 
-PACKETS = 4
+PACKETS = 8
 CASES = int(os.environ.get("CASES", "2000"))
 
 

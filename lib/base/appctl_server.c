@@ -245,7 +245,6 @@ appctl_close(struct appctl *server)
     if (server) {
         cds_list_for_each_entry_safe (c, next, &server->connections, node) {
             refuse_unanswered(c);
-            stream_flush(jsonrpc_stream(c->rpc));
             connection_close(c);
         }
         stream_listener_close(server->listener);

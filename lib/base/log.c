@@ -176,16 +176,18 @@ log_write(enum log_module module, enum log_level level, const char *fmt, ...)
 static bool
 take_token(struct log_limit *limit, uint64_t *suppressed, int64_t *first_ms, int64_t *last_ms)
 {
-    int64_t now = now_ms();
+    int64_t now = now_ms(), earned;
     bool taken;
 
     pthread_mutex_lock(&state.limit_lock);
-    if (limit->last_ms) {
-        int64_t earned = MIN(now - limit->last_ms, (int64_t) 3600000) * limit->rate / 60;
-
-        limit->tokens_milli = MIN(limit->tokens_milli + earned, (int64_t) limit->burst * 1000);
+    if (!limit->last_ms) {
+        limit->last_ms = now;
     }
-    limit->last_ms = now;
+    earned = MIN(now - limit->last_ms, (int64_t) 3600000) * limit->rate / 60;
+    if (earned) { /* Else the fraction that a short time earned would be lost, again and again. */
+        limit->tokens_milli = MIN(limit->tokens_milli + earned, (int64_t) limit->burst * 1000);
+        limit->last_ms = now;
+    }
     taken = limit->tokens_milli >= 1000;
     if (taken) {
         limit->tokens_milli -= 1000;

@@ -94,10 +94,25 @@ shut(struct stream *s)
     }
 }
 
+/* Writes what the socket takes at once. Not for TLS, whose records are libevent's to retry. */
+static void
+flush(struct stream *s)
+{
+    if (s->open && s->kind != STREAM_TLS && evbuffer_get_length(bufferevent_get_output(s->bev))) {
+        struct evbuffer *output = bufferevent_get_output(s->bev);
+
+        evbuffer_unfreeze(output, 1); /* libevent keeps the front for itself between writes. */
+        while (evbuffer_get_length(output) && evbuffer_write(output, bufferevent_getfd(s->bev)) > 0) {
+        }
+        evbuffer_freeze(output, 1);
+    }
+}
+
 void
 stream_close(struct stream *s)
 {
     if (s) {
+        flush(s);
         shut(s);
         stream_target_clear(&s->target);
         free(s->name);
@@ -438,19 +453,6 @@ stream_backlog(const struct stream *s)
 {
     return (s->bev ? evbuffer_get_length(bufferevent_get_output(s->bev)) : 0) +
            (s->early ? evbuffer_get_length(s->early) : 0);
-}
-
-void
-stream_flush(struct stream *s)
-{
-    if (s->open && s->kind != STREAM_TLS) {
-        struct evbuffer *output = bufferevent_get_output(s->bev);
-
-        evbuffer_unfreeze(output, 1); /* libevent keeps the front for itself between writes. */
-        while (evbuffer_get_length(output) && evbuffer_write(output, bufferevent_getfd(s->bev)) > 0) {
-        }
-        evbuffer_freeze(output, 1);
-    }
 }
 
 struct slice

@@ -21,12 +21,12 @@ struct stream_ops {
  * the name; the caller frees). Whatever else fails comes by closed(), never from inside this call. */
 int stream_connect(struct loop *, const char *name, uint16_t default_port, const struct stream_ops *, void *arg,
                    struct stream **streamp, char **error);
-void stream_close(struct stream *); /* No callback comes after it. Unsent bytes are dropped. */
+/* No callback comes after it. Of unsent bytes, what the socket takes at once is sent (but of TLS), so that a last error message arrives. */
+void stream_close(struct stream *);
 void stream_set_ops(struct stream *, const struct stream_ops *, void *arg);
 
 void stream_send(struct stream *, const void *, size_t); /* Queues a copy. The caller bounds it by stream_backlog(). */
 size_t stream_backlog(const struct stream *);            /* Bytes queued and not yet sent. */
-void stream_flush(struct stream *);                      /* Writes what the socket takes at once: before exit. Not for TLS. */
 struct slice stream_peek(struct stream *);               /* All received bytes, contiguous; valid until consumed. */
 void stream_consume(struct stream *, size_t);
 void stream_pause(struct stream *, bool paused);         /* Stops reading: back-pressure on the peer. */

@@ -67,7 +67,6 @@ client_connected(struct stream *s, void *f_)
 
     f->connected = true;
     if (f->hang_up) {
-        stream_flush(s);
         stream_close(s);
         f->client = NULL;
     }

@@ -7,7 +7,6 @@
 #include <linux/tc_act/tc_csum.h>
 
 #include "eswemu.h"
-#include "profile.h"
 
 struct esw_parse {
 	struct esw_pf *pf;
@@ -206,10 +205,8 @@ static int esw_do_police(struct esw_parse *p,
 	if (err)
 		return err;
 	meter = esw_meter_get(p->pf, act->hw_index, act);
-	if (IS_ERR(meter)) {
-		NL_SET_ERR_MSG_MOD(p->extack, "Failed to get flow meter");
-		return PTR_ERR(meter);
-	}
+	if (IS_ERR(meter))
+		return esw_no(p, ESW_NO_METER);
 	esw_act_add(p, ESW_ACT_METER)->meter = meter;
 	return 0;
 }

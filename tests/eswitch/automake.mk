@@ -5,7 +5,14 @@ EXTRA_DIST += \
 	tests/eswitch/run \
 	tests/eswitch/conftest.py \
 	tests/eswitch/emu.py \
+	tests/eswitch/test_actions.py \
+	tests/eswitch/test_adapter.py \
+	tests/eswitch/test_faults.py \
+	tests/eswitch/test_legacy.py \
+	tests/eswitch/test_life.py \
+	tests/eswitch/test_rates.py \
 	tests/eswitch/test_switchdev.py \
+	tests/eswitch/test_tables.py \
 	tests/eswitch/eswemu.h \
 	tests/eswitch/profile.h \
 	tests/eswitch/action.c \

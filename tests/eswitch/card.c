@@ -3,7 +3,6 @@
 #include <linux/slab.h>
 
 #include "eswemu.h"
-#include "profile.h"
 
 static void esw_ports_free(struct esw_pf *pf)
 {

@@ -8,6 +8,7 @@
  * freeze_stats		counters are not published any more
  * crash		write 1: the firmware dies, see devlink health
  * table		the rules, one a line
+ * refused		how often what was refused: count, errno, words
  * caps/		what this firmware can
  */
 #include <linux/debugfs.h>
@@ -91,6 +92,22 @@ static int esw_table_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(esw_table);
 
+static int esw_refused_show(struct seq_file *m, void *v)
+{
+	struct esw_pf *pf = m->private;
+	const struct esw_reason_text *text;
+	int i, n;
+
+	for (i = 0; i < ESW_N_REASONS; i++) {
+		n = atomic_read(&pf->refused[i]);
+		text = esw_reason_text(pf, i);
+		if (n)
+			seq_printf(m, "%d %d %s\n", n, -text->err, text->text);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(esw_refused);
+
 void esw_debugfs_add(struct esw_pf *pf)
 {
 	struct dentry *dir, *caps;
@@ -104,6 +121,7 @@ void esw_debugfs_add(struct esw_pf *pf)
 	debugfs_create_file_unsafe("forget", 0200, dir, pf, &esw_forget_fops);
 	debugfs_create_file_unsafe("crash", 0200, dir, pf, &esw_crash_fops);
 	debugfs_create_file("table", 0400, dir, pf, &esw_table_fops);
+	debugfs_create_file("refused", 0400, dir, pf, &esw_refused_fops);
 	caps = debugfs_create_dir("caps", dir);
 	debugfs_create_bool("cvlan", 0600, caps, &pf->caps.cvlan);
 	debugfs_create_bool("pcp", 0600, caps, &pf->caps.pcp);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What devlink asks of a PF; each operation under devl_lock. */
 #include "eswemu.h"
-#include "profile.h"
 
 static int esw_mode_get(struct devlink *devlink, u16 *mode)
 {

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import re
 import select
 import socket
 import struct
@@ -72,6 +73,43 @@ def in_netns(name, function):
     thread.start()
     thread.join()
     return result[0]
+
+
+class Tc:
+    """One tc that runs command after command: starting one for each takes most of a test's time."""
+    SYNC = "esw-sync"
+
+    def __init__(self):
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(["tc", "-force", "-batch", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, text=True)
+
+    def run(self, command):
+        """(whether it worked, what it said) of COMMAND, which prints nothing but errors."""
+        if not self.process or self.process.poll() is not None:
+            self.start()
+        # A command that tc does not know is the only thing that its batch mode answers at once.
+        self.process.stdin.write(f"{command}\n{self.SYNC}\n")
+        self.process.stdin.flush()
+        said = []
+        for line in self.process.stderr:
+            if self.SYNC in line:
+                self.process.stderr.readline()
+                break
+            said.append(line)
+        return not said, "".join(said)
+
+    def stop(self):
+        if self.process:
+            self.process.stdin.close()
+            self.process.wait()
+            self.process.stderr.close()
+            self.process = None
+
+
+TC = Tc()
 
 
 class Wire:
@@ -199,7 +237,7 @@ class Card:
     """A card with PF 0 unless said otherwise. VF i lives in the namespace of vm(i), the cable's far end in far()."""
 
     def __init__(self, number, pfs=1, vfs=8, flows=1000):
-        self.number, self.vms, self.wires = number, [], []
+        self.number, self.vms, self.wires, self.dirty = number, [], [], set()
         write(f"{BUS}/new_device", f"{number} {pfs} {vfs} {flows}")
         self.handle = self.pf_handle(0)
 
@@ -226,10 +264,16 @@ class Card:
         return f"/sys/kernel/debug/eswemu/card{self.number}.{pf}/{name}"
 
     def numvfs(self, count, pf=0):
+        TC.stop()   # it remembers the numbers of netdevs
         write(f"{self.device(pf)}/sriov_numvfs", count)
 
     def mode(self, mode, pf=0):
+        TC.stop()
         sh(f"devlink dev eswitch set {self.pf_handle(pf)} mode {mode}")
+
+    def reload(self):
+        TC.stop()
+        sh(f"devlink dev reload {self.handle}")
 
     def param(self, name, value):
         sh(f"devlink dev param set {self.handle} name {name} value {value} cmode runtime")
@@ -240,6 +284,10 @@ class Card:
             if words[:2] == ["name", name]:
                 return int(words[words.index("occ") + 1])
         raise Failed(f"no resource {name}")
+
+    def rules(self, pf=0):
+        """The rules in the adapter, as its debugfs has them."""
+        return read(self.debug("table", pf)).splitlines()
 
     def vm(self, vf):
         return f"esw{self.number}vm{vf}"
@@ -260,6 +308,8 @@ class Card:
         return f"10.{self.number}.0.100"
 
     def _guest(self, name, dev, mac_address, address):
+        if not os.path.exists(f"/sys/class/net/{dev}"):
+            return  # it is there already
         if name not in self.vms:
             sh(f"ip netns add {name}")
             self.vms.append(name)
@@ -301,9 +351,13 @@ class Card:
         return wire
 
     def filter(self, dev, rest, prio=1, check=True):
-        """Adds a flower filter at DEV's ingress."""
-        command = f"tc filter add dev {dev} ingress prio {prio} {rest}"
-        return sh(command) if check else status(command)
+        """Adds a filter at DEV's ingress. Without CHECK: (whether it worked, what tc said)."""
+        done, said = TC.run(f"filter add dev {dev} ingress prio {prio} {rest}")
+        chain = re.match(r"chain (\d+)", rest)
+        self.dirty.add((dev, chain.group(1) if chain else "0"))
+        if check and not done:
+            raise Failed(f"filter add dev {dev} ingress prio {prio} {rest}: {said}")
+        return done, said
 
     def connect(self, one, other):
         """All that comes in at one port goes out of the other, and back."""
@@ -316,8 +370,9 @@ class Card:
                 "handle" in f["options"]]
 
     def no_filters(self):
-        for dev in self.ports(self.vfs):
-            sh(f"tc filter del dev {dev} ingress", check=False)
+        for dev, chain in self.dirty:
+            TC.run(f"filter del dev {dev} ingress chain {chain}")
+        self.dirty.clear()
         for wire in self.wires:
             wire.close()
         self.wires = []
@@ -332,6 +387,7 @@ class Card:
         return code == 0 or said
 
     def remove(self):
+        TC.stop()
         for wire in self.wires:
             wire.close()
         self.wires = []
@@ -345,13 +401,20 @@ class Card:
 class TcpFlow:
     """A TCP connection between two namespaces over which bytes are pushed until it is stopped."""
 
-    def __init__(self, sender, receiver, address):
-        listener = in_netns(receiver, socket.socket)
+    @staticmethod
+    def listen(netns, address):
+        listener = in_netns(netns, socket.socket)
         listener.bind((address, 0))
         listener.listen()
+        listener.settimeout(MAX_WAIT)
+        return listener
+
+    def __init__(self, sender, receiver, address, listener=None, to=None):
+        """From SENDER to ADDRESS in RECEIVER; or to a LISTENER there that is known under another address, TO."""
+        listener = listener or self.listen(receiver, address)
         self.out = in_netns(sender, socket.socket)
         self.out.settimeout(MAX_WAIT)
-        self.out.connect(listener.getsockname())
+        self.out.connect(to or listener.getsockname())
         self.into, _ = listener.accept()
         listener.close()
         self.into.settimeout(1)

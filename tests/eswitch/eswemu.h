@@ -29,6 +29,8 @@
 #include <net/devlink.h>
 #include <net/flow_offload.h>
 
+#include "profile.h"
+
 #define ESW_MAX_PFS		2
 #define ESW_MAX_VFS		126
 #define ESW_MAX_OUTPUTS		32	/* of one rule, as mlx5 */
@@ -40,7 +42,6 @@
 struct esw_card;
 struct esw_pf;
 struct esw_port;
-struct esw_profile;
 
 /* Packets and bytes both ways, one copy a CPU. */
 struct esw_counters {
@@ -253,6 +254,7 @@ struct esw_pf {
 	struct esw_resource res[ESW_RES_MAX];
 	struct esw_faults faults;
 	struct esw_caps caps;
+	atomic_t refused[ESW_N_REASONS];
 	struct devlink_health_reporter *reporter;
 	struct dentry *ddir;
 	struct mutex meters_lock;

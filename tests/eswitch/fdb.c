@@ -272,14 +272,11 @@ err_cookie:
 /* Take what @rule costs. A rule with no room is refused, as by firmware. */
 static int esw_fdb_charge(struct esw_pf *pf, struct netlink_ext_ack *extack)
 {
-	if (!esw_resource_take(pf, ESW_RES_FLOWS)) {
-		NL_SET_ERR_MSG_MOD(extack, "The flow table is full");
-		return -ENOSPC;
-	}
+	if (!esw_resource_take(pf, ESW_RES_FLOWS))
+		return esw_refuse(pf, extack, ESW_FULL);
 	if (!esw_resource_take(pf, ESW_RES_COUNTERS)) {
 		esw_resource_give(pf, ESW_RES_FLOWS);
-		NL_SET_ERR_MSG_MOD(extack, "No counter is left");
-		return -ENOSPC;
+		return esw_refuse(pf, extack, ESW_NO_COUNTER);
 	}
 	return 0;
 }
@@ -317,22 +314,17 @@ int esw_fdb_insert(struct esw_pf *pf, struct esw_rule *rule,
 		return err;
 	esw_fdb_command(fdb);
 	mutex_lock(&fdb->lock);
-	if (READ_ONCE(pf->dead)) {
+	if (READ_ONCE(pf->dead))
 		err = -EIO;
-	} else if (fdb->blocked) {
-		NL_SET_ERR_MSG_MOD(extack, "The eSwitch mode is changing");
-		err = -EBUSY;
-	} else {
+	else if (fdb->blocked)
+		err = esw_refuse(pf, extack, ESW_BUSY);
+	else
 		err = esw_fdb_charge(pf, extack);
-	}
 	if (err)
 		goto out;
 	err = esw_rule_link(fdb, rule, mask);
-	if (err) {
+	if (err)
 		esw_fdb_discharge(pf);
-		if (err == -EEXIST)
-			NL_SET_ERR_MSG_MOD(extack, "A rule of that cookie is there");
-	}
 out:
 	mutex_unlock(&fdb->lock);
 	return err;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* devlink resources (what can run out) and params (how the firmware is). */
 #include "eswemu.h"
-#include "profile.h"
 
 enum esw_param_id {
 	ESW_PARAM_BASE = DEVLINK_PARAM_GENERIC_ID_MAX,

@@ -9,7 +9,6 @@
 #include <net/ipv6.h>
 
 #include "eswemu.h"
-#include "profile.h"
 
 #define F(id, member) { FLOW_DISSECTOR_KEY_##id, \
 			offsetof(struct esw_key, member) }

@@ -7,7 +7,6 @@
 #include <net/pkt_cls.h>
 
 #include "eswemu.h"
-#include "profile.h"
 
 struct esw_meter {
 	struct list_head node;

@@ -13,7 +13,6 @@
 #include <net/ipv6.h>
 
 #include "eswemu.h"
-#include "profile.h"
 
 #define H(type) FLOW_ACT_MANGLE_HDR_TYPE_##type
 

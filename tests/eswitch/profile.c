@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "eswemu.h"
-#include "profile.h"
 
 #define K(key)		BIT(FLOW_DISSECTOR_KEY_##key)
 #define A(action)	BIT_ULL(FLOW_ACTION_##action)
@@ -77,6 +76,11 @@ static const struct esw_reason_text esw_mlx5_texts[ESW_N_REASONS] = {
 	[ESW_MATCHALL_POLICE]	= SAY(EOPNOTSUPP, "supports only police action for matchall"),
 	[ESW_MATCHALL_PRIO]	= SAY(EINVAL, "only priority 1 is supported"),
 	[ESW_MATCHALL_CONFORM]	= SAY(EOPNOTSUPP, "Offload not supported when conform action is not continue"),
+	[ESW_FULL]		= SAY(ENOSPC, "The flow table is full"),
+	[ESW_NO_COUNTER]	= SAY(ENOSPC, "No counter is left"),
+	[ESW_BUSY]		= SAY(EBUSY, "The eSwitch mode is changing"),
+	[ESW_NO_METER]		= SAY(ENOSPC, "Failed to get flow meter"),
+	[ESW_NOT_SWITCHDEV]	= SAY(EOPNOTSUPP, "Offload needs switchdev mode"),
 	[ESW_MATCHALL_UPLINK]	= SAY(EOPNOTSUPP, "matchall policing is supported only on VF representors"),
 };
 
@@ -151,14 +155,21 @@ const struct esw_profile *esw_profile_by_name(const char *name)
 	return NULL;
 }
 
-int esw_refuse(const struct esw_pf *pf, struct netlink_ext_ack *extack,
-	       enum esw_reason reason)
+const struct esw_reason_text *esw_reason_text(const struct esw_pf *pf,
+					      enum esw_reason reason)
 {
 	const struct esw_profile *profile = READ_ONCE(pf->profile);
-	const struct esw_reason_text *text = &profile->texts[reason];
 
-	if (!text->text)
-		text = &esw_mlx5_texts[reason];
+	return profile->texts[reason].text ? &profile->texts[reason] :
+					     &esw_mlx5_texts[reason];
+}
+
+int esw_refuse(struct esw_pf *pf, struct netlink_ext_ack *extack,
+	       enum esw_reason reason)
+{
+	const struct esw_reason_text *text = esw_reason_text(pf, reason);
+
+	atomic_inc(&pf->refused[reason]);
 	if (extack)
 		extack->_msg = text->text;
 	return text->err;

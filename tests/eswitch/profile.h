@@ -72,6 +72,11 @@ enum esw_reason {
 	ESW_MATCHALL_PRIO,
 	ESW_MATCHALL_CONFORM,
 	ESW_MATCHALL_UPLINK,
+	ESW_FULL,
+	ESW_NO_COUNTER,
+	ESW_BUSY,
+	ESW_NO_METER,
+	ESW_NOT_SWITCHDEV,
 	ESW_N_REASONS,
 };
 
@@ -107,7 +112,9 @@ struct esw_pf;
 const struct esw_profile *esw_profile_by_name(const char *name);
 
 /* The errno for @reason in the words of the PF's profile. */
-int esw_refuse(const struct esw_pf *pf, struct netlink_ext_ack *extack,
+int esw_refuse(struct esw_pf *pf, struct netlink_ext_ack *extack,
 	       enum esw_reason reason);
+const struct esw_reason_text *esw_reason_text(const struct esw_pf *pf,
+					      enum esw_reason reason);
 
 #endif

@@ -6,11 +6,12 @@
  * its own rate and theirs allow, and sleeps on a timer when they do not.
  *
  * A bucket is a point in time: that at which the next byte may leave. It may
- * lag behind the clock by a burst, which makes up for late timers.
+ * lag behind the clock by a burst, which makes up for late timers; a virtual
+ * machine may well be stopped for that long.
  */
 #include "eswemu.h"
 
-#define ESW_BURST_NS	(10 * NSEC_PER_MSEC)
+#define ESW_BURST_NS	(100 * NSEC_PER_MSEC)
 #define ESW_QUEUE_STOP	(256 * 1024)	/* bytes */
 #define ESW_QUEUE_WAKE	(128 * 1024)
 #define ESW_QUANTUM	3000		/* bytes a round and unit of weight */

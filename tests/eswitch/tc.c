@@ -6,7 +6,6 @@
 #include <net/pkt_cls.h>
 
 #include "eswemu.h"
-#include "profile.h"
 
 static LIST_HEAD(esw_block_cbs);	/* under RTNL or the block's lock */
 
@@ -18,10 +17,8 @@ static int esw_flower_check(struct esw_port *port, struct flow_cls_offload *f)
 
 	if (!rep || !tc_can_offload(rep))
 		return esw_refuse(pf, extack, ESW_NO_HWTC);
-	if (!esw_switchdev(pf)) {
-		NL_SET_ERR_MSG_MOD(extack, "Offload needs switchdev mode");
-		return -EOPNOTSUPP;
-	}
+	if (!esw_switchdev(pf))
+		return esw_refuse(pf, extack, ESW_NOT_SWITCHDEV);
 	if (f->common.chain_index && !(pf->profile->flags & ESW_P_CHAINS))
 		return esw_refuse(pf, extack, ESW_NO_CHAIN);
 	if (f->common.chain_index > ESW_MAX_CHAIN)

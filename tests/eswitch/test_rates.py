@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Rates that really limit: of a VF, and of a group of VFs among whom it is shared."""
+from emu import TcpFlow, rates, read, sh
+
+MBIT = 1000 * 1000 / 8
+# Of 1514 bytes on the wire 1448 are TCP's.
+PAYLOAD = 1448 / 1514
+
+
+def near(value, wanted, within=0.05):
+    return abs(value - wanted) <= within * wanted
+
+
+def test_vf_rate(card):
+    """100 Mbit/s: what leaves the VF is within 5 % of it, and TCP gets its part."""
+    card.connect(card.rep(0), card.rep(1))
+    sh(f"devlink port function rate set {card.handle}/1 tx_max 100mbit")
+    sent = f"/sys/class/net/{card.rep(0)}/statistics/rx_bytes"
+    flow = TcpFlow(card.vm(0), card.vm(1), card.address(1))
+    rates([flow], 0.5)
+    before = int(read(sent))
+    goodput, = rates([flow], 3)
+    wire = (int(read(sent)) - before) / 3
+    flow.stop()
+    sh(f"devlink port function rate set {card.handle}/1 tx_max 0")
+    assert near(goodput, 100 * MBIT * PAYLOAD), (goodput / MBIT, wire / MBIT)
+
+
+def test_group_rate(card):
+    """A group of 200 Mbit/s over three VFs: the sum within 5 %, and each a third of it within 5 %."""
+    sh(f"devlink port function rate add {card.handle}/group tx_max 200mbit")
+    for vf in range(3):
+        sh(f"devlink port function rate set {card.handle}/{vf + 1} parent group")
+        card.filter(card.rep(vf), f"flower skip_sw action mirred egress redirect dev {card.pf()}")
+        card.filter(card.pf(), f"protocol ip flower skip_sw dst_mac {card.vf_mac(vf)} action mirred egress redirect "
+                               f"dev {card.rep(vf)}", prio=2 * vf + 1)
+        card.filter(card.pf(), f"protocol arp flower skip_sw dst_mac {card.vf_mac(vf)} action mirred egress redirect "
+                               f"dev {card.rep(vf)}", prio=2 * vf + 2)
+    flows = [TcpFlow(card.vm(vf), card.far(), card.far_address()) for vf in range(3)]
+    rates(flows, 0.5)
+    got = rates(flows, 4)
+    for flow in flows:
+        flow.stop()
+    for vf in range(3):
+        sh(f"devlink port function rate set {card.handle}/{vf + 1} noparent")
+    sh(f"devlink port function rate del {card.handle}/group")
+    assert near(sum(got), 200 * MBIT * PAYLOAD), [g / MBIT for g in got]
+    assert all(near(g, sum(got) / 3) for g in got), [g / MBIT for g in got]
+
+
+def test_rate_by_ip_link(card):
+    """The old way to say it."""
+    card.connect(card.rep(0), card.rep(1))
+    sh(f"ip link set {card.pf()} vf 0 max_tx_rate 50")
+    flow = TcpFlow(card.vm(0), card.vm(1), card.address(1))
+    rates([flow], 0.5)
+    goodput, = rates([flow], 2)
+    flow.stop()
+    sh(f"ip link set {card.pf()} vf 0 max_tx_rate 0")
+    assert near(goodput, 50 * MBIT * PAYLOAD), goodput / MBIT

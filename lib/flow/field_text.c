@@ -83,6 +83,23 @@ ofp_port_parse(const char *s, const struct port_names *names, uint32_t *port)
     return names->number(s, port, names->aux);
 }
 
+void
+ct_state_format(uint8_t state, struct buf *b)
+{
+    text_put_flags(b, state, ct_state_names);
+}
+
+uint8_t
+ct_state_by_name(const char *name)
+{
+    for (const struct flag_name *f = ct_state_names; f->name; f++) {
+        if (!strcmp(f->name, name)) {
+            return (uint8_t) f->bit;
+        }
+    }
+    return 0;
+}
+
 static const struct {
     const char *name;
     uint8_t value, mask;

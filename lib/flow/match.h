@@ -41,6 +41,10 @@ struct port_names {
 void ofp_port_format(uint32_t port, const struct port_names *names, struct buf *);
 bool ofp_port_parse(const char *, const struct port_names *names, uint32_t *port); /* In either case; 16-bit reserved numbers become 32-bit ones. */
 
+/* Bits of ct_state: "new|trk" ("0" without any), and the bit of a name (0: there is none of that name). */
+void ct_state_format(uint8_t state, struct buf *);
+uint8_t ct_state_by_name(const char *);
+
 /* The text of ovs-ofctl(8) "Flow Syntax": "tcp,in_port=1,nw_src=10.0.0.0/8". With 'priority' 32768 not printed; -1 never. */
 void match_format(const struct match *, int priority, const struct port_names *, struct buf *);
 /* NULL, or an error text (the caller frees). Takes shorthands (tcp, ip, arp, ...), field names, value/mask, "priority=" if 'priority' is not NULL. */

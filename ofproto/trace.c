@@ -28,21 +28,16 @@ struct request {
 static char *
 parse_ct_state(const char *text, uint8_t *state)
 {
-    static const char *const names[] = {"new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"};
     char *copy = xstrdup(text), *save = NULL, *error = NULL;
 
     *state = 0;
     for (char *s = strtok_r(copy, ", ", &save); s && !error; s = strtok_r(NULL, ", ", &save)) {
-        size_t i = 0;
+        uint8_t bit = ct_state_by_name(s);
 
-        while (i < ARRAY_SIZE(names) && strcmp(s, names[i])) {
-            i++;
-        }
-        if (i == ARRAY_SIZE(names)) {
+        if (!bit) {
             error = xasprintf("%s: unknown connection tracking state flag", s);
-        } else {
-            *state |= (uint8_t) (1u << i);
         }
+        *state |= bit;
     }
     if (!error && !(*state & CT_TRK)) {
         *state |= CT_TRK;
@@ -317,15 +312,13 @@ static void
 put_fork_heading(uint32_t recirc_id, uint8_t state, bool is_default, struct buf *b)
 {
     static const char rule[] = "===============================================================================";
-    static const char *const names[] = {"new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"};
 
     buf_putf(b, "\n%s\nrecirc(%#" PRIx32 ") - resume conntrack with %sct_state=", rule, recirc_id, is_default ? "default " : "");
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        if (state >> i & 1) {
-            buf_putf(b, "%s|", names[i]);
-        }
+    if (is_default) {
+        buf_puts(b, "trk|new");
+    } else {
+        ct_state_format(state, b);
     }
-    buf_chomp(b, '|');
     buf_putf(b, "%s\n%s\n\n", is_default ? " (use --ct-next to customize)" : "", rule);
 }
 

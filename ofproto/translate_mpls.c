@@ -135,11 +135,13 @@ xl_dec_mpls_ttl(struct xl *xl)
     if (!xl_is_mpls(xl->key.eth_type)) {
         return true;
     }
-    memset(xl->mask->mpls, 0xff, sizeof xl->mask->mpls);
+    xl->mask->mpls[0] |= htonl(0xff);
     if ((top & 0xff) > 1) {
+        xl->mask->mpls[0] = UINT32_MAX; /* The whole entry is written. */
         xl->key.mpls[0] = htonl(top - 1);
         return false;
     }
+    trace_add(xl->in->trace, TRACE_WARN, "MPLS decrement TTL exception");
     xl_packet_in(xl, &in);
     return true;
 }

@@ -159,10 +159,22 @@ enum {
     NXPINT_PACKET, NXPINT_FULL_LEN, NXPINT_BUFFER_ID, NXPINT_TABLE_ID, NXPINT_COOKIE, NXPINT_REASON, NXPINT_METADATA, NXPINT_USERDATA, NXPINT_CONTINUATION
 };
 
+/* Bytes of the frame that are sent: a message is at most 64 kB, all of what stands beside the frame included. */
+#define MAX_BESIDE 1024
+
+static size_t
+included(const struct packet_in *pin)
+{
+    size_t beside = MAX_BESIDE + pin->userdata.len + pin->continuation.len;
+    size_t room = beside < OF_MSG_MAX ? OF_MSG_MAX - beside : 0;
+
+    return MIN(MIN(pin->data.len, pin->max_len), room);
+}
+
 static void
 encode_nx2(const struct packet_in *pin, enum of_version version, struct buf *b)
 {
-    size_t n = MIN(pin->data.len, pin->max_len), start = of_msg_begin(b, MSG_NX_PACKET_IN2, version, 0), at;
+    size_t n = included(pin), start = of_msg_begin(b, MSG_NX_PACKET_IN2, version, 0), at;
     struct match m;
 
     if (n) {
@@ -210,7 +222,7 @@ encode_nx(const struct packet_in *pin, enum of_version version, struct buf *b)
     oxm_encode(&m, 0, b);
     of_patch16(b, len_at, (uint16_t) (b->len - match_at));
     buf_put_zeros(b, ROUND_UP(b->len - match_at, 8) - (b->len - match_at) + 2);
-    buf_put(b, pin->data.data, MIN(pin->data.len, pin->max_len));
+    buf_put(b, pin->data.data, included(pin));
     of_msg_end(b, start);
 }
 
@@ -239,7 +251,7 @@ encode_std(const struct packet_in *pin, enum of_version version, struct buf *b)
         of_match_put(&m, version, b);
         buf_put_zeros(b, 2);
     }
-    buf_put(b, pin->data.data, MIN(pin->data.len, pin->max_len));
+    buf_put(b, pin->data.data, included(pin));
     of_msg_end(b, start);
 }
 

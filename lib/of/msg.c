@@ -2,8 +2,12 @@
 #include <config.h>
 #include "lib/of/msg.h"
 
+#include "lib/base/counter.h"
+
 #include <stdio.h>
 #include <stdlib.h>
+
+COUNTER(multipart_entry_too_long, "An entry of a statistics reply was left out: in the session's OpenFlow version it is longer than a message can be.");
 
 enum form { FORM_PLAIN, FORM_NX, FORM_ONF, FORM_REQUEST, FORM_REPLY, FORM_NX_REQUEST, FORM_NX_REPLY, FORM_ONF_REQUEST, FORM_ONF_REPLY };
 enum { LENGTH_FIXED, LENGTH_VAR };
@@ -257,6 +261,7 @@ of_multipart_entry_begin(struct of_multipart *mp)
 }
 
 #define STATS_FLAGS_OFS 10
+#define MAX_STATS_HEADER 24
 
 void
 of_multipart_entry_end(struct of_multipart *mp)
@@ -265,6 +270,11 @@ of_multipart_entry_end(struct of_multipart *mp)
     uint8_t *entry;
 
     if (mp->out->len - mp->start <= OF_MSG_MAX) {
+        return;
+    }
+    if (len > OF_MSG_MAX - MAX_STATS_HEADER) {
+        COUNTER_INC(multipart_entry_too_long);
+        mp->out->len = mp->entry;
         return;
     }
     /* Too long: the message ends before the entry, which begins the next one. */

@@ -59,7 +59,7 @@ struct of_multipart {
 };
 void of_multipart_begin(struct of_multipart *, struct buf *, enum msg_row, enum of_version, be32 xid);
 void of_multipart_entry_begin(struct of_multipart *);
-void of_multipart_entry_end(struct of_multipart *); /* May move the entry into a message of its own. */
+void of_multipart_entry_end(struct of_multipart *); /* May move the entry into a message of its own, or leave it out if it is longer than a message. */
 void of_multipart_end(struct of_multipart *, bool more); /* 'more': the reply goes on in a later of_multipart_begin(). */
 
 /* A be16 at an offset of a buffer, in host order: lengths that are known late. */

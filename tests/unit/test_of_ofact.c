@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: Apache-2.0
+// Actions and instructions on the wire and as text. The table was made with the installed ovs-ofctl: what it sends for a text, and how it prints what it sent.
+#include <config.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "lib/of/ofact.h"
+#include "lib/of/oxm.h"
+
+static const struct {
+    enum of_version version;
+    const char *text, *wire;
+} samples[] = {
+    /* clang-format off */
+    {OF10, "output:1", "0000000800010000"},
+    {OF10, "drop", ""},
+    {OF10, "LOCAL,NORMAL,FLOOD,ALL,IN_PORT", "00000008fffe000000000008fffa000000000008fffb000000000008fffc000000000008fff80000"},
+    {OF10, "CONTROLLER:128", "00000008fffd0080"},
+    {OF10, "controller(reason=invalid_ttl,max_len=123,id=5)", "ffff0010000023200014007b00050200"},
+    {OF10, "controller(id=3,userdata=01.02.03,pause)", "ffff0028000023200025000000000000000100080003000000030007010203000004000400000000"},
+    {OF10, "controller(id=3,userdata=01.02.03,meter_id=9)", "ffff0028000023200025000000000000000100080003000000030007010203000005000800000009"},
+    {OF10, "output:NXM_NX_REG0[0..15]", "ffff001800002320000f000f00010004ffff000000000000"},
+    {OF10, "output(port=3,max_len=100)", "ffff0010000023200027000300000064"},
+    {OF10, "enqueue:1:7", "000b0010000100000000000000000007"},
+    {OF10, "group:5", "ffff0010000023200028000000000005"},
+    {OF10, "mod_vlan_vid:9,NORMAL", "000100080009000000000008fffa0000"},
+    {OF10, "mod_vlan_pcp:3", "0002000803000000"},
+    {OF10, "mod_vlan_vid:9,mod_vlan_pcp:2,strip_vlan", "000100080009000000020008020000000003000800000000"},
+    {OF10, "mod_dl_src:00:11:22:33:44:55,mod_dl_dst:00:aa:bb:cc:dd:ee", "000400100011223344550000000000000005001000aabbccddee000000000000"},
+    {OF10, "mod_nw_src:1.2.3.4,mod_nw_dst:5.6.7.8,mod_nw_tos:16,load:0x2->NXM_NX_IP_ECN[],load:0x7->NXM_NX_IP_TTL[]",
+     "000600080102030400070008050607080008000810000000ffff00180000232000070001000138010000000000000002ffff00180000232000070007"
+     "00013a010000000000000007"},
+    {OF10, "mod_tp_src:80,mod_tp_dst:90", "0009000800500000000a0008005a0000"},
+    {OF10, "set_tunnel:0x5,set_tunnel64:0x123456789abcd", "ffff0010000023200002000000000005ffff0018000023200009000000000000000123456789abcd"},
+    {OF10, "load:0x5->NXM_NX_REG0[]", "ffff0018000023200007001f000100040000000000000005"},
+    {OF10, "load:0x5->NXM_NX_REG0[3..7]", "ffff001800002320000700c4000100040000000000000005"},
+    {OF10, "load:0x1->NXM_OF_VLAN_TCI[12]", "ffff00180000232000070300000008020000000000000001"},
+    {OF10, "load:0xffff->OXM_OF_METADATA[0..15]", "ffff0018000023200007000f80000408000000000000ffff"},
+    {OF10, "load:0x5->NXM_NX_REG0[0..7]", "ffff00180000232000070007000100040000000000000005"},
+    {OF10, "load:0x1234->NXM_NX_TUN_ID[]", "ffff0018000023200007003f000120080000000000001234"},
+    {OF10, "mod_dl_src:00:11:22:33:44:55", "00040010001122334455000000000000"},
+    {OF10, "mod_nw_src:1.2.3.4", "0006000801020304"},
+    {OF10, "mod_tp_dst:80", "000a000800500000"},
+    {OF10, "load:0xabc->OXM_OF_METADATA[]", "ffff0018000023200007003f800004080000000000000abc"},
+    {OF10, "mod_nw_tos:16", "0008000810000000"},
+    {OF10, "load:0x1->NXM_NX_IP_ECN[]", "ffff00180000232000070001000138010000000000000001"},
+    {OF10, "load:0x9->NXM_NX_IP_TTL[]", "ffff0018000023200007000700013a010000000000000009"},
+    {OF10, "load:0x3344556677889900->NXM_NX_XXREG1[0..63],load:0x1122->NXM_NX_XXREG1[64..127]",
+     "ffff0018000023200007003f0001e0103344556677889900ffff0018000023200007103f0001e0100000000000001122"},
+    {OF10, "load:0x1122334455667788->OXM_OF_PKT_REG2[]", "ffff0018000023200007003f800104081122334455667788"},
+    {OF10, "mod_vlan_vid:5,mod_vlan_pcp:3", "00010008000500000002000803000000"},
+    {OF10, "load:0x1->NXM_NX_IPV6_SRC[0..63],load:0xfe80000000000000->NXM_NX_IPV6_SRC[64..127],load:0x123->NXM_NX_IPV6_LABEL[]",
+     "ffff0018000023200007003f000126100000000000000001ffff0018000023200007103f00012610fe80000000000000ffff00180000232000070013"
+     "000136040000000000000123"},
+    {OF10, "load:0x2->NXM_OF_ARP_OP[],move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],load:0xa0a0a0a->NXM_OF_ARP_SPA[],IN_PORT",
+     "ffff0018000023200007000f00001e020000000000000002ffff00180000232000060030000000000000040600000206ffff00180000232000060030"
+     "000000000001220600012406ffff0018000023200007001f00002004000000000a0a0a0a00000008fff80000"},
+    {OF10, "move:NXM_NX_REG0[0..15]->NXM_NX_REG1[16..31]", "ffff00180000232000060010000000100001000400010204"},
+    {OF10, "dec_ttl", "ffff0010000023200012000000000000"},
+    {OF10, "dec_ttl(1,2,3)", "ffff00180000232000150003000000000001000200030000"},
+    {OF10, "push_mpls:0x8847,set_mpls_label(10),set_mpls_tc(3),set_mpls_ttl(9),dec_mpls_ttl,pop_mpls:0x0800",
+     "ffff0010000023200017884700000000ffff001000002320001e00000000000affff001000002320001f030000000000ffff00100000232000190900"
+     "00000000ffff001000002320001a000000000000ffff0010000023200018080000000000"},
+    {OF10, "set_queue:3,output:1,pop_queue", "ffff00100000232000040000000000030000000800010000ffff0010000023200005000000000000"},
+    {OF10, "resubmit:3", "ffff001000002320000e0003ff000000"},
+    {OF10, "resubmit(,5)", "ffff001000002320000efff805000000"},
+    {OF10, "resubmit(3,5)", "ffff001000002320000e000305000000"},
+    {OF10, "resubmit(,3)", "ffff001000002320000efff803000000"},
+    {OF10, "write_metadata:0x1234/0xffff", "ffff00200000232000160000000000000000000000001234000000000000ffff"},
+    {OF10, "conjunction(10,1/3)", "ffff001000002320002200030000000a"},
+    {OF10, "note:01.02.03.04.05.06.07.00.00.00.00.00.00.00", "ffff00180000232000080102030405060700000000000000"},
+    {OF10, "exit", "ffff0010000023200011000000000000"},
+    {OF10, "fin_timeout(idle_timeout=5,hard_timeout=9)", "ffff0010000023200013000500090000"},
+    {OF10, "learn(table=1)", "ffff002000002320001000000000800000000000000000000000010000000000"},
+    {OF10, "learn(table=1,idle_timeout=10,hard_timeout=20,fin_idle_timeout=5,priority=5,send_flow_rem,delete_learned,cookie=0x123,limit=9,result_dst=NXM_NX_REG0[3],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],NXM_OF_VLAN_TCI[0..11],load:NXM_OF_IN_PORT[]->NXM_NX_REG0[0..15],output:NXM_OF_IN_PORT[])",
+     "ffff006000002320002d000a00140005000000000000012300070100000500000000000900030000000100040030000004060000000002060000000c"
+     "000008020000000008020000081000000002000000010004000010100000000200000000"},
+    {OF10, "learn(table=2,eth_type=0x800,load:0x5->NXM_NX_REG1[0..7],nw_proto=6,NXM_NX_REG0[0..3]=0xa)",
+     "ffff00480000232000100000000080000000000000000000000002000000000020100800000006020000280800050001020400002008000600000c01"
+     "00002004000a000100040000"},
+    {OF10, "multipath(eth_src,50,modulo_n,1,0,NXM_NX_REG0[])", "ffff002000002320000a00000032000000000000000000000000001f00010004"},
+    {OF10, "multipath(symmetric_l4,50,hrw,12,0,NXM_NX_REG0[0..15])", "ffff002000002320000a0001003200000002000b000000000000000f00010004"},
+    {OF10, "bundle(eth_src,0,hrw,ofport,members:4,8)", "ffff002800002320000c000100000000000000020002000000000000000000000004000800000000"},
+    {OF10, "bundle(symmetric_l4,60,active_backup,ofport,members:)", "ffff002000002320000c00000001003c00000002000000000000000000000000"},
+    {OF10, "bundle_load(eth_src,0,hrw,ofport,NXM_NX_REG0[],members:4,8,9)",
+     "ffff002800002320000d000100000000000000020003001f00010004000000000004000800090000"},
+    {OF10, "check_pkt_larger(1500)->NXM_NX_REG0[3]", "ffff001800002320003105dc000300010004000000000000"},
+    {OF10, "clone(load:0x5->NXM_NX_REG0[],output:2),output:3",
+     "ffff003000002320002a000000000000ffff0018000023200007001f00010004000000000000000500000008000200000000000800030000"},
+    {OF10, "ct(commit)", "ffff00180000232000230001000000000000ff0000000000"},
+    {OF10, "ct()", "ffff00180000232000230000000000000000ff0000000000"},
+    {OF10, "ct(table=3,zone=5)", "ffff00180000232000230000000000000005030000000000"},
+    {OF10, "ct(commit,zone=NXM_NX_REG0[0..15],exec(load:0x5->NXM_NX_CT_MARK[],load:0x1->NXM_NX_CT_LABEL[0..3]),alg=ftp)",
+     "ffff0048000023200023000100010004000fff0000000015ffff0018000023200007001f0001d6040000000000000005ffff00180000232000070003"
+     "0001d8100000000000000001"},
+    {OF10, "ct(commit,force,table=4,nat(src=1.2.3.4-1.2.3.9:10-20,persistent,random))",
+     "ffff00380000232000230003000000000000040000000000ffff00200000232000240000001500330102030401020309000a001400000000"},
+    {OF10, "ct(commit,nat(dst=1.2.3.4:80))", "ffff00300000232000230001000000000000ff0000000000ffff00180000232000240000000200110102030400500000"},
+    {OF10, "ct(nat)", "ffff00280000232000230000000000000000ff0000000000ffff0010000023200024000000000000"},
+    {OF10, "ct(commit,nat(src=1.2.3.4))", "ffff00300000232000230001000000000000ff0000000000ffff00180000232000240000000100010102030400000000"},
+    {OF10, "ct(commit,nat(src=fe80::1-fe80::9))",
+     "ffff00480000232000230001000000000000ff0000000000ffff003000002320002400000001000cfe800000000000000000000000000001fe800000"
+     "000000000000000000000009"},
+    {OF10, "ct(commit,nat(src=[fe80::1]:5))",
+     "ffff00400000232000230001000000000000ff0000000000ffff0028000023200024000000010014fe80000000000000000000000000000100050000"
+     "00000000"},
+    {OF10, "ct(commit,nat(src=[fe80::1]-[fe80::5]:5-9))",
+     "ffff00500000232000230001000000000000ff0000000000ffff003800002320002400000001003cfe800000000000000000000000000001fe800000"
+     "0000000000000000000000050005000900000000"},
+    {OF10, "ct(commit,nat(src),exec(load:0x5->NXM_NX_CT_MARK[0..7]))",
+     "ffff00400000232000230001000000000000ff0000000000ffff0010000023200024000000010000ffff001800002320000700070001d60400000000"
+     "00000005"},
+    {OF10, "ct_clear", "ffff001000002320002b000000000000"},
+    {OF10, "sample(probability=3,collector_set_id=5,obs_domain_id=6,obs_point_id=7)", "ffff001800002320001d0003000000050000000600000007"},
+    {OF10, "sample(probability=3,collector_set_id=5,obs_domain_id=6,obs_point_id=7,sampling_port=3,egress)",
+     "ffff002000002320002900030000000500000006000000070003020000000000"},
+    {OF10, "push:NXM_NX_REG0[3..5],pop:NXM_NX_REG1[0..2]",
+     "ffff001800002320001b0003000100040003000000000000ffff001800002320001c0000000102040003000000000000"},
+    {OF10, "load:0x5->NXM_NX_REG0[],load:0x6->NXM_NX_XXREG0[64..127]",
+     "ffff0018000023200007001f000100040000000000000005ffff0018000023200007103f0001de100000000000000006"},
+    {OF10, "load:0x5->NXM_NX_PKT_MARK[],load:0x6->NXM_OF_IN_PORT[]",
+     "ffff0018000023200007001f000142040000000000000005ffff0018000023200007000f000000020000000000000006"},
+    {OF10, "move:NXM_NX_XXREG0[0..63]->NXM_NX_XXREG1[64..127]", "ffff00180000232000060040000000400001de100001e010"},
+    {OF13, "output:1", "000400180000000000000010000000010000000000000000"},
+    {OF13, "LOCAL,NORMAL,FLOOD,ALL,IN_PORT",
+     "000400580000000000000010fffffffe000000000000000000000010fffffffa000000000000000000000010fffffffb000000000000000000000010"
+     "fffffffc000000000000000000000010fffffff80000000000000000"},
+    {OF13, "CONTROLLER:128", "000400180000000000000010fffffffd0080000000000000"},
+    {OF13, "controller(reason=invalid_ttl,max_len=123,id=5)", "0004001800000000ffff0010000023200014007b00050200"},
+    {OF13, "controller(id=3,userdata=01.02.03,pause)",
+     "0004003000000000ffff0028000023200025000000000000000100080003000000030007010203000004000400000000"},
+    {OF13, "controller(id=3,userdata=01.02.03,meter_id=9)",
+     "0004003000000000ffff0028000023200025000000000000000100080003000000030007010203000005000800000009"},
+    {OF13, "output:NXM_NX_REG0[0..15]", "0004002000000000ffff001800002320000f000f00010004ffff000000000000"},
+    {OF13, "output(port=3,max_len=100)", "0004001800000000ffff0010000023200027000300000064"},
+    {OF13, "set_queue:7,output:1,pop_queue", "000400300000000000150008000000070000001000000001ffff000000000000ffff0010000023200005000000000000"},
+    {OF13, "group:5", "00040010000000000016000800000005"},
+    {OF13, "push_vlan:0x8100,set_field:4105->vlan_vid,NORMAL",
+     "000400300000000000110008810000000019001080000c02100900000000000000000010fffffffa0000000000000000"},
+    {OF13, "push_vlan:0x8100,set_field:3->vlan_pcp", "000400200000000000110008810000000019001080000e010300000000000000"},
+    {OF13, "push_vlan:0x8100,set_field:4105->vlan_vid,set_field:2->vlan_pcp,pop_vlan",
+     "000400380000000000110008810000000019001080000c0210090000000000000019001080000e0102000000000000000012000800000000"},
+    {OF13, "set_field:00:11:22:33:44:55->eth_src,set_field:00:aa:bb:cc:dd:ee->eth_dst",
+     "000400280000000000190010800008060011223344550000001900108000060600aabbccddee0000"},
+    {OF13, "set_field:1.2.3.4->ip_src,set_field:5.6.7.8->ip_dst,set_field:4->ip_dscp,set_field:2->nw_ecn,mod_nw_ttl:7",
+     "000400500000000000190010800016040102030400000000001900108000180405060708000000000019001080001001040000000000000000190010"
+     "8000120102000000000000000017000807000000"},
+    {OF13, "set_field:80->tcp_src,set_field:90->tcp_dst", "00040028000000000019001080001a0200500000000000000019001080001c02005a000000000000"},
+    {OF13, "set_field:80->udp_src,set_field:90->udp_dst", "00040028000000000019001080001e0200500000000000000019001080002002005a000000000000"},
+    {OF13, "set_field:0x5->tun_id,set_field:0x123456789abcd->tun_id",
+     "00040028000000000019001080004c0800000000000000050019001080004c08000123456789abcd"},
+    {OF13, "load:0x5->NXM_NX_REG0[]", "0004002000000000ffff0018000023200007001f000100040000000000000005"},
+    {OF13, "load:0x5->NXM_NX_REG0[3..7]", "0004002000000000ffff001800002320000700c4000100040000000000000005"},
+    {OF13, "load:0x1->NXM_OF_VLAN_TCI[12]", "0004002000000000ffff00180000232000070300000008020000000000000001"},
+    {OF13, "load:0xffff->OXM_OF_METADATA[0..15]", "0004002000000000ffff0018000023200007000f80000408000000000000ffff"},
+    {OF13, "set_field:0x5->reg0", "000400180000000000190010000100040000000500000000"},
+    {OF13, "load:0x5->NXM_NX_REG0[0..7]", "0004002000000000ffff00180000232000070007000100040000000000000005"},
+    {OF13, "set_field:0x1234->tun_id", "00040018000000000019001080004c080000000000001234"},
+    {OF13, "set_field:00:11:22:33:44:55->eth_src", "000400180000000000190010800008060011223344550000"},
+    {OF13, "load:0x1122->NXM_OF_ETH_SRC[24..47]", "0004002000000000ffff00180000232000070617000004060000000000001122"},
+    {OF13, "set_field:1.2.3.4->ip_src", "000400180000000000190010800016040102030400000000"},
+    {OF13, "set_field:80->tcp_dst", "00040018000000000019001080001c020050000000000000"},
+    {OF13, "set_field:0xabc->metadata", "000400180000000000190010800004080000000000000abc"},
+    {OF13, "set_field:4->ip_dscp", "000400180000000000190010800010010400000000000000"},
+    {OF13, "set_field:1->nw_ecn", "000400180000000000190010800012010100000000000000"},
+    {OF13, "set_field:9->nw_ttl", "00040018000000000019001000013a010900000000000000"},
+    {OF13, "set_field:0x11223344556677889900->xxreg1", "0004002000000000001900180001e01000000000000011223344556677889900"},
+    {OF13, "set_field:0x1122334455667788->xreg2", "000400180000000000190010800104081122334455667788"},
+    {OF13, "set_field:4101->vlan_vid,set_field:3->vlan_pcp", "00040028000000000019001080000c0210050000000000000019001080000e010300000000000000"},
+    {OF13, "set_field:fe80::1->ipv6_src,set_field:0x123->ipv6_label",
+     "00040030000000000019001880003410fe80000000000000000000000000000100190010800038040000012300000000"},
+    {OF13, "set_field:2->arp_op,move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],load:0xa0a0a0a->NXM_OF_ARP_SPA[],IN_PORT",
+     "00040070000000000019001080002a020002000000000000ffff00180000232000060030000000000000040600000206ffff00180000232000060030"
+     "000000000001220600012406ffff0018000023200007001f00002004000000000a0a0a0a00000010fffffff80000000000000000"},
+    {OF13, "move:NXM_NX_REG0[0..15]->NXM_NX_REG1[16..31]", "0004002000000000ffff00180000232000060010000000100001000400010204"},
+    {OF13, "push_vlan:0x8100,set_field:4100->vlan_vid,output:1",
+     "000400300000000000110008810000000019001080000c02100400000000000000000010000000010000000000000000"},
+    {OF13, "push_vlan:0x88a8", "00040010000000000011000888a80000"},
+    {OF13, "dec_ttl", "00040010000000000018000800000000"},
+    {OF13, "dec_ttl(1,2,3)", "0004002000000000ffff00180000232000150003000000000001000200030000"},
+    {OF13, "push_mpls:0x8847,set_field:10->mpls_label,set_field:3->mpls_tc,set_mpls_ttl(9),dec_mpls_ttl,pop_mpls:0x0800",
+     "0004004800000000001300088847000000190010800044040000000a0000000000190010800046010300000000000000000f00080900000000100008"
+     "000000000014000808000000"},
+    {OF13, "set_queue:3,output:1,pop_queue", "0004003000000000001500080000000300000010000000010000000000000000ffff0010000023200005000000000000"},
+    {OF13, "resubmit:3", "0004001800000000ffff001000002320000e0003ff000000"},
+    {OF13, "resubmit(,5)", "0004001800000000ffff001000002320000efff805000000"},
+    {OF13, "resubmit(3,5)", "0004001800000000ffff001000002320000e000305000000"},
+    {OF13, "goto_table:3", "0001000803000000"},
+    {OF13, "write_metadata:0x1234,goto_table:5", "00020018000000000000000000001234ffffffffffffffff0001000805000000"},
+    {OF13, "write_metadata:0x1234/0xffff", "00020018000000000000000000001234000000000000ffff"},
+    {OF13, "meter:3,output:1", "0006000800000003000400180000000000000010000000010000000000000000"},
+    {OF13, "clear_actions,write_actions(output:3,set_field:0x5->reg0)",
+     "000500080000000000030028000000000000001000000003000000000000000000190010000100040000000500000000"},
+    {OF13, "conjunction(10,1/3)", "0004001800000000ffff001000002320002200030000000a"},
+    {OF13, "note:01.02.03.04.05.06.07.00.00.00.00.00.00.00", "0004002000000000ffff00180000232000080102030405060700000000000000"},
+    {OF13, "exit", "0004001800000000ffff0010000023200011000000000000"},
+    {OF13, "fin_timeout(idle_timeout=5,hard_timeout=9)", "0004001800000000ffff0010000023200013000500090000"},
+    {OF13, "learn(table=1)", "0004002800000000ffff002000002320001000000000800000000000000000000000010000000000"},
+    {OF13, "learn(table=1,idle_timeout=10,hard_timeout=20,fin_idle_timeout=5,priority=5,send_flow_rem,delete_learned,cookie=0x123,limit=9,result_dst=NXM_NX_REG0[3],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],NXM_OF_VLAN_TCI[0..11],load:NXM_OF_IN_PORT[]->NXM_NX_REG0[0..15],output:NXM_OF_IN_PORT[])",
+     "0004006800000000ffff006000002320002d000a00140005000000000000012300070100000500000000000900030000000100040030000004060000"
+     "000002060000000c000008020000000008020000081000000002000000010004000010100000000200000000"},
+    {OF13, "learn(table=2,eth_type=0x800,load:0x5->NXM_NX_REG1[0..7],nw_proto=6,NXM_NX_REG0[0..3]=0xa)",
+     "0004005000000000ffff0048000023200010000000008000000000000000000000000200000000002010080000000602000028080005000102040000"
+     "2008000600000c0100002004000a000100040000"},
+    {OF13, "multipath(eth_src,50,modulo_n,1,0,NXM_NX_REG0[])", "0004002800000000ffff002000002320000a00000032000000000000000000000000001f00010004"},
+    {OF13, "multipath(symmetric_l4,50,hrw,12,0,NXM_NX_REG0[0..15])",
+     "0004002800000000ffff002000002320000a0001003200000002000b000000000000000f00010004"},
+    {OF13, "bundle(eth_src,0,hrw,ofport,members:4,8)",
+     "0004003000000000ffff002800002320000c000100000000000000020002000000000000000000000004000800000000"},
+    {OF13, "bundle(symmetric_l4,60,active_backup,ofport,members:)",
+     "0004002800000000ffff002000002320000c00000001003c00000002000000000000000000000000"},
+    {OF13, "bundle_load(eth_src,0,hrw,ofport,NXM_NX_REG0[],members:4,8,9)",
+     "0004003000000000ffff002800002320000d000100000000000000020003001f00010004000000000004000800090000"},
+    {OF13, "check_pkt_larger(1500)->NXM_NX_REG0[3]", "0004002000000000ffff001800002320003105dc000300010004000000000000"},
+    {OF13, "clone(set_field:0x5->reg0,output:2),output:3",
+     "0004004800000000ffff003000002320002a000000000000001900100001000400000005000000000000001000000002000000000000000000000010"
+     "000000030000000000000000"},
+    {OF13, "ct(commit)", "0004002000000000ffff00180000232000230001000000000000ff0000000000"},
+    {OF13, "ct()", "0004002000000000ffff00180000232000230000000000000000ff0000000000"},
+    {OF13, "ct(table=3,zone=5)", "0004002000000000ffff00180000232000230000000000000005030000000000"},
+    {OF13, "ct(commit,zone=NXM_NX_REG0[0..15],exec(set_field:0x5->ct_mark,load:0x1->NXM_NX_CT_LABEL[0..3]),alg=ftp)",
+     "0004004800000000ffff0040000023200023000100010004000fff0000000015001900100001d6040000000500000000ffff00180000232000070003"
+     "0001d8100000000000000001"},
+    {OF13, "ct(commit,force,table=4,nat(src=1.2.3.4-1.2.3.9:10-20,persistent,random))",
+     "0004004000000000ffff00380000232000230003000000000000040000000000ffff00200000232000240000001500330102030401020309000a0014"
+     "00000000"},
+    {OF13, "ct(commit,nat(dst=1.2.3.4:80))",
+     "0004003800000000ffff00300000232000230001000000000000ff0000000000ffff00180000232000240000000200110102030400500000"},
+    {OF13, "ct(nat)", "0004003000000000ffff00280000232000230000000000000000ff0000000000ffff0010000023200024000000000000"},
+    {OF13, "ct(commit,nat(src=1.2.3.4))",
+     "0004003800000000ffff00300000232000230001000000000000ff0000000000ffff00180000232000240000000100010102030400000000"},
+    {OF13, "ct(commit,nat(src=fe80::1-fe80::9))",
+     "0004005000000000ffff00480000232000230001000000000000ff0000000000ffff003000002320002400000001000cfe8000000000000000000000"
+     "00000001fe800000000000000000000000000009"},
+    {OF13, "ct(commit,nat(src=[fe80::1]:5))",
+     "0004004800000000ffff00400000232000230001000000000000ff0000000000ffff0028000023200024000000010014fe8000000000000000000000"
+     "000000010005000000000000"},
+    {OF13, "ct(commit,nat(src=[fe80::1]-[fe80::5]:5-9))",
+     "0004005800000000ffff00500000232000230001000000000000ff0000000000ffff003800002320002400000001003cfe8000000000000000000000"
+     "00000001fe8000000000000000000000000000050005000900000000"},
+    {OF13, "ct(commit,nat(src),exec(load:0x5->NXM_NX_CT_MARK[0..7]))",
+     "0004004800000000ffff00400000232000230001000000000000ff0000000000ffff0010000023200024000000010000ffff00180000232000070007"
+     "0001d6040000000000000005"},
+    {OF13, "ct_clear", "0004001800000000ffff001000002320002b000000000000"},
+    {OF13, "sample(probability=3,collector_set_id=5,obs_domain_id=6,obs_point_id=7)",
+     "0004002000000000ffff001800002320001d0003000000050000000600000007"},
+    {OF13, "sample(probability=3,collector_set_id=5,obs_domain_id=6,obs_point_id=7,sampling_port=3,egress)",
+     "0004002800000000ffff002000002320002900030000000500000006000000070003020000000000"},
+    {OF13, "push:NXM_NX_REG0[3..5],pop:NXM_NX_REG1[0..2]",
+     "0004003800000000ffff001800002320001b0003000100040003000000000000ffff001800002320001c0000000102040003000000000000"},
+    {OF13, "load:0x5->NXM_NX_REG0[],load:0x6->NXM_NX_XXREG0[64..127]",
+     "0004003800000000ffff0018000023200007001f000100040000000000000005ffff0018000023200007103f0001de100000000000000006"},
+    {OF13, "set_field:0x5->pkt_mark,set_field:6->in_port", "00040028000000000019001000014204000000050000000000190010000000020006000000000000"},
+    {OF13, "move:NXM_NX_XXREG0[0..63]->NXM_NX_XXREG1[64..127]", "0004002000000000ffff00180000232000060040000000400001de100001e010"},
+    {OF15, "set_field:0x28/0xf8->reg0", "0004001800000000001900100001010800000028000000f8"},
+    {OF15, "set_field:0x1000/0x1000->vlan_tci", "000400180000000000190010000009041000100000000000"},
+    {OF15, "set_field:0xffff/0xffff->metadata", "00040020000000000019001880000510000000000000ffff000000000000ffff"},
+    {OF15, "set_field:0x5/0xff->reg0", "0004001800000000001900100001010800000005000000ff"},
+    {OF15, "set_field:2->arp_op,move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],set_field:10.10.10.10->arp_spa,IN_PORT",
+     "00040068000000000019001080002a020002000000000000001c00180030000000000000800008068000060600000000001c00180030000000000000"
+     "8000300680003206000000000019001080002c040a0a0a0a0000000000000010fffffff80000000000000000"},
+    {OF15, "move:NXM_NX_REG0[0..15]->NXM_NX_REG1[16..31]", "0004002000000000001c00180010000000100000000100040001020400000000"},
+    {OF15, "meter:3,output:1", "0004002000000000001d00080000000300000010000000010000000000000000"},
+    {OF15, "ct(commit,zone=NXM_NX_REG0[0..15],exec(set_field:0x5->ct_mark,set_field:0x1/0xf->ct_label),alg=ftp)",
+     "0004005800000000ffff0050000023200023000100010004000fff0000000015001900100001d6040000000500000000001900280001d92000000000"
+     "0000000000000000000000010000000000000000000000000000000f"},
+    {OF15, "ct(commit,nat(src),exec(set_field:0x5/0xff->ct_mark))",
+     "0004004000000000ffff00380000232000230001000000000000ff0000000000ffff0010000023200024000000010000001900100001d70800000005"
+     "000000ff"},
+    {OF15, "set_field:0x5->reg0,set_field:0x60000000000000000/0xffffffffffffffff0000000000000000->xxreg0",
+     "000400400000000000190010000100040000000500000000001900280001df2000000000000000060000000000000000ffffffffffffffff00000000"
+     "00000000"},
+    {OF15, "move:NXM_NX_XXREG0[0..63]->NXM_NX_XXREG1[64..127]", "0004002000000000001c001800400000004000000001de100001e01000000000"},
+    /* clang-format on */
+};
+
+static unsigned
+nibble(char c)
+{
+    return (unsigned) (c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+static void
+put_hex(struct buf *b, const char *hex)
+{
+    for (; hex[0] && hex[1]; hex += 2) {
+        buf_put_u8(b, (uint8_t) (nibble(hex[0]) << 4 | nibble(hex[1])));
+    }
+}
+
+static enum of_error
+decode(enum of_version version, const struct buf *wire, struct buf *list)
+{
+    struct slice s = slice_of(wire->data, wire->len);
+
+    return version == OF10 ? ofact_decode_actions(s, version, list) : ofact_decode_instructions(s, version, list);
+}
+
+static void
+encode(enum of_version version, const struct buf *list, struct buf *wire)
+{
+    if (version == OF10) {
+        ofact_encode_actions(list->data, list->len, version, wire);
+    } else {
+        ofact_encode_instructions(list->data, list->len, version, wire);
+    }
+}
+
+static void
+test_samples(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+        struct buf wire = BUF_EMPTY, list = BUF_EMPTY, text = BUF_EMPTY, again = BUF_EMPTY;
+
+        put_hex(&wire, samples[i].wire);
+        assert_int_equal(decode(samples[i].version, &wire, &list), OFERR_OK);
+        ofact_format(list.data, list.len, NULL, &text);
+        assert_string_equal(buf_text(&text), samples[i].text);
+        encode(samples[i].version, &list, &again);
+        assert_int_equal(again.len, wire.len);
+        assert_memory_equal(again.data, wire.data, wire.len);
+        buf_free(&wire);
+        buf_free(&list);
+        buf_free(&text);
+        buf_free(&again);
+    }
+}
+
+/* Cut at any byte, nothing is read beyond and nothing is left behind. */
+static void
+test_cut_short(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+        struct buf wire = BUF_EMPTY, list = BUF_EMPTY;
+
+        put_hex(&wire, samples[i].wire);
+        for (size_t n = 1; n < wire.len; n++) {
+            uint8_t *exact = xmemdup(wire.data, n);
+            struct buf part = {exact, n, n};
+
+            if (decode(samples[i].version, &part, &list)) {
+                assert_int_equal(list.len, 0);
+            }
+            buf_clear(&list);
+            free(exact);
+        }
+        buf_free(&wire);
+        buf_free(&list);
+    }
+}
+
+static enum of_error
+decode_hex(enum of_version version, const char *hex)
+{
+    struct buf wire = BUF_EMPTY, list = BUF_EMPTY;
+    enum of_error error;
+
+    put_hex(&wire, hex);
+    error = decode(version, &wire, &list);
+    buf_free(&wire);
+    buf_free(&list);
+    return error;
+}
+
+static void
+test_errors(void **state)
+{
+    (void) state;
+    assert_int_equal(decode_hex(OF10, "0063000800000000"), OFERR_OFPBAC_BAD_TYPE);
+    assert_int_equal(decode_hex(OF10, "0000000700000000"), OFERR_OFPBAC_BAD_LEN);
+    assert_int_equal(decode_hex(OF10, "00000010000100000000000000000000"), OFERR_OFPBAC_BAD_LEN);
+    assert_int_equal(decode_hex(OF10, "ffff00101234567800010000000000000"), OFERR_OFPBAC_BAD_VENDOR);
+    assert_int_equal(decode_hex(OF10, "ffff00100000232003e7000000000000"), OFERR_OFPBAC_BAD_VENDOR_TYPE);
+    /* load of more than the bits, and to a field that is read-only. */
+    assert_int_equal(decode_hex(OF10, "ffff001800002320000700000001000400000000000000ff"), OFERR_OFPBAC_BAD_ARGUMENT);
+    assert_int_equal(decode_hex(OF10, "ffff001800002320000700070001480400000000000000ff"), OFERR_OFPBAC_BAD_SET_ARGUMENT);
+    /* Instructions: twice the same, unknown, experimenter. */
+    assert_int_equal(decode_hex(OF13, "00010008010000000001000802000000"), OFERR_OFPBIC_DUP_INST);
+    assert_int_equal(decode_hex(OF13, "0063000801000000"), OFERR_OFPBIC_UNKNOWN_INST);
+    assert_int_equal(decode_hex(OF13, "ffff000801000000"), OFERR_OFPBIC_BAD_EXPERIMENTER);
+}
+
+static enum of_error
+check_text(enum of_version version, const char *hex, uint16_t eth_type, uint8_t proto, bool strict)
+{
+    struct ofact_limits limits = {.max_ports = OFP10_PORT_MAX, .table_id = 3, .n_tables = 255, .strict = strict};
+    struct buf wire = BUF_EMPTY, list = BUF_EMPTY;
+    struct match m;
+    enum of_error error;
+
+    match_init_any(&m);
+    m.key.eth_type = htons(eth_type);
+    m.mask.eth_type = eth_type ? UINT16_MAX : 0;
+    m.key.nw_proto = proto;
+    m.mask.nw_proto = proto ? UINT8_MAX : 0;
+    put_hex(&wire, hex);
+    assert_int_equal(decode(version, &wire, &list), OFERR_OK);
+    error = ofact_check(list.data, list.len, &m, &limits);
+    buf_free(&wire);
+    buf_free(&list);
+    return error;
+}
+
+static void
+test_check(void **state)
+{
+    const char *set_ip = "000400180000000000190010800016040102030400000000", *output = "0000000800010000", *goto_3 = "0001000803000000",
+               *to_nowhere = "00000008fff00000", *dec_ttl = "00040010000000000018000800000000";
+
+    (void) state;
+    assert_int_equal(check_text(OF13, set_ip, 0x0800, 0, true), OFERR_OK);
+    assert_int_equal(check_text(OF13, set_ip, 0, 0, true), OFERR_OFPBAC_MATCH_INCONSISTENT);
+    assert_int_equal(check_text(OF13, set_ip, 0, 0, false), OFERR_OK);
+    assert_int_equal(check_text(OF13, dec_ttl, 0x86dd, 0, true), OFERR_OK);
+    assert_int_equal(check_text(OF13, dec_ttl, 0x0806, 0, true), OFERR_OFPBAC_MATCH_INCONSISTENT);
+    assert_int_equal(check_text(OF10, output, 0, 0, false), OFERR_OK);
+    assert_int_equal(check_text(OF10, to_nowhere, 0, 0, false), OFERR_OFPBAC_BAD_OUT_PORT);
+    assert_int_equal(check_text(OF13, goto_3, 0, 0, true), OFERR_OFPBIC_BAD_TABLE_ID);
+}
+
+/* A write of the transport port follows the match's protocol. */
+static void
+test_transport(void **state)
+{
+    const struct ofact_limits limits = {.max_ports = OFP10_PORT_MAX, .table_id = 0, .n_tables = 255};
+    struct buf wire = BUF_EMPTY, list = BUF_EMPTY, later = BUF_EMPTY;
+    struct match m;
+
+    (void) state;
+    match_init_any(&m);
+    m.key.eth_type = htons(0x0800);
+    m.key.nw_proto = IPPROTO_UDP;
+    m.mask.eth_type = UINT16_MAX;
+    m.mask.nw_proto = UINT8_MAX;
+    put_hex(&wire, "0009000800500000");
+    assert_int_equal(ofact_decode_actions(slice_of(wire.data, wire.len), OF10, &list), OFERR_OK);
+    assert_int_equal(ofact_check(list.data, list.len, &m, &limits), OFERR_OK);
+    buf_clear(&wire);
+    put_hex(&wire, "0019001080001e020050000000000000");
+    ofact_encode_actions(list.data, list.len, OF13, &later);
+    assert_int_equal(later.len, wire.len);
+    assert_memory_equal(later.data, wire.data, wire.len);
+    buf_free(&wire);
+    buf_free(&list);
+    buf_free(&later);
+}
+
+static void
+test_outputs(void **state)
+{
+    struct buf wire = BUF_EMPTY, list = BUF_EMPTY;
+
+    (void) state;
+    /* clone(output:2) */
+    put_hex(&wire, "ffff001800002320002a0000000000000000000800020000");
+    assert_int_equal(ofact_decode_actions(slice_of(wire.data, wire.len), OF10, &list), OFERR_OK);
+    assert_true(ofact_outputs_to_port(list.data, list.len, 2));
+    assert_false(ofact_outputs_to_port(list.data, list.len, 3));
+    assert_false(ofact_outputs_to_group(list.data, list.len, 2));
+    buf_free(&wire);
+    buf_free(&list);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_samples),   cmocka_unit_test(test_cut_short), cmocka_unit_test(test_errors), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_transport), cmocka_unit_test(test_outputs),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

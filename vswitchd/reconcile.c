@@ -208,11 +208,12 @@ reconcile_bridge_itself(struct vswitch *vs, struct running_bridge *b, struct des
     }
 }
 
+/* Takes 'why'. */
 static void
-port_refuse(struct running_bridge *b, struct running_port *p, char *why)
+port_refuse(struct running_port *p, enum log_level level, char *why)
 {
     if (!p->error || strcmp(p->error, why)) {
-        log_warn(LOG_bridge, "%s", why);
+        log_write(LOG_bridge, level, "%s", why);
     }
     free(p->error);
     p->error = why;
@@ -253,7 +254,7 @@ port_plug(struct running_bridge *b, struct running_port *p, const struct desired
 
     if (error) {
         p->port = NULL;
-        port_refuse(b, p, why ? why : xasprintf("could not add network device %s to ofproto (%s)", p->name, errno_text(error)));
+        port_refuse(p, LOG_LEVEL_WARN, why ? why : xasprintf("could not add network device %s to ofproto (%s)", p->name, errno_text(error)));
         return;
     }
     log_info(LOG_bridge, "bridge %s: added interface %s on port %u", b->name, p->name, port_ofport(p->port) & 0xffff);
@@ -270,7 +271,7 @@ reconcile_port_itself(struct vswitch *vs, struct running_bridge *b, struct runni
 
     if (why) {
         running_port_unplug(b, p, true);
-        port_refuse(b, p, why);
+        port_refuse(p, LOG_LEVEL_WARN, why);
         return;
     }
     replace_text(&p->type, d.config.type);
@@ -517,7 +518,7 @@ reconcile_device_event(struct vswitch *vs, const struct netdev_info *dev, bool g
         p->status_dirty = true;
         if (p->port && gone) {
             running_port_unplug(b, p, false);
-            port_refuse(b, p, xasprintf("could not open network device %s (No such device)", p->name));
+            port_refuse(p, LOG_LEVEL_INFO, xasprintf("could not open network device %s (No such device)", p->name));
             p->port_seq = 0;
         } else if (p->port) {
             port_device_changed(p->port);

@@ -88,7 +88,7 @@ action_next(const struct action *a)
 }
 /* Walks a list of 'size' bytes. */
 #define ACTION_FOR_EACH(A, LIST, SIZE) \
-    for ((A) = (const struct action *) (const void *) (LIST); (const uint8_t *) (A) < (const uint8_t *) (LIST) + (SIZE); (A) = action_next(A))
+    for ((A) = (const struct action *) (const void *) (LIST); (uintptr_t) (A) < (uintptr_t) (LIST) + (SIZE); (A) = action_next(A))
 const struct action *action_nested(const struct action *, size_t *size); /* The first nested list of sample, clone, check_len. */
 
 /* Text as ovs-dpctl(8) dump-flows prints it ("drop" for an empty list). 'names' maps datapath ports, NULL prints numbers. */

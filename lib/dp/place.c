@@ -278,25 +278,67 @@ device_is_internal(struct nl_pool *pool, int ifindex)
     return !strcmp(kind, "openvswitch");
 }
 
-/* Filters died with their device. Their flows are in no home until somebody deletes or changes them. */
+/* Busy records of flows that have a filter on the device; at most 'max'. */
+static size_t
+seize_filters_of(struct place *p, int ifindex, struct place_flow **flows, dp_ufid *ufids, size_t max)
+{
+    struct hnode *h;
+    size_t n = 0;
+
+    for (h = htable_next(&p->flows, NULL); h && n < max; h = htable_next(&p->flows, h)) {
+        struct place_flow *f = CONTAINER_OF(h, struct place_flow, node);
+
+        if (f->prio && f->prio->ifindex == ifindex) {
+            ufids[n++] = f->ufid;
+        }
+    }
+    place_seize(p, ufids, flows, n);
+    return n;
+}
+
+/* With the lock, which is let go meanwhile. The port's filters go, whether or not their device is still
+ * there. Their flows are in no home until somebody deletes or changes them. */
 static void
 port_gone(struct place *p, struct place_port *port)
 {
-    struct hnode *h;
+    struct place_flow *flows[PLACE_BATCH];
+    dp_ufid ufids[PLACE_BATCH];
+    int ifindex = port->port.ifindex;
+    uint64_t batch = p->batch_number;
+    size_t n;
 
-    for (h = htable_next(&p->flows, NULL); h; h = htable_next(&p->flows, h)) {
-        struct place_flow *f = CONTAINER_OF(h, struct place_flow, node);
-
-        if (f->prio && f->prio->ifindex == port->port.ifindex && !f->busy) {
-            place_stats_add(&f->base, &f->tc);
-            memset(&f->tc, 0, sizeof f->tc);
-            place_forget_filter(p, f);
-            place_set_tier(p, f, PLACE_DP, "its device has gone");
-        }
-    }
     p->n_unclean -= port->adopt != 0;
     htable_remove(&p->ports_by_number, &port->by_number);
     htable_remove(&p->ports_by_ifindex, &port->by_ifindex);
+    /* What the promoter is about to put has found its place before; what it takes up next does not find the
+     * port. */
+    while (p->promoting && p->batch_number == batch) {
+        pthread_cond_wait(&p->not_busy, &p->lock);
+    }
+    while ((n = seize_filters_of(p, ifindex, flows, ufids, PLACE_BATCH)) > 0) {
+        size_t n_with = 0;
+        struct place_flow *with[PLACE_BATCH];
+
+        for (size_t i = 0; i < n; i++) {
+            if (flows[i] && flows[i]->prio) {
+                with[n_with++] = flows[i];
+            }
+        }
+        pthread_mutex_unlock(&p->lock);
+        place_delete_filters(p, with, n_with);
+        pthread_mutex_lock(&p->lock);
+        for (size_t i = 0; i < n_with; i++) {
+            place_stats_add(&with[i]->base, &with[i]->tc);
+            memset(&with[i]->tc, 0, sizeof with[i]->tc);
+            place_forget_filter(p, with[i]);
+            place_set_tier(p, with[i], PLACE_DP, "its port has gone");
+        }
+        place_release(p, flows, n);
+    }
+    if (port->ingress_ours) {
+        tc_ingress_delete(p->pool, ifindex);
+    }
+    tc_prios_forget(p->prios, ifindex);
     free(port);
 }
 

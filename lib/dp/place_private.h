@@ -87,6 +87,8 @@ struct place {
     enum place_policy policy;
     bool stop;
     bool promoter_running;
+    bool promoting;        /* The promoter is working on a batch. */
+    uint64_t batch_number; /* Of its batches. */
     pthread_t promoter;
     struct htable flows, ports_by_number, ports_by_ifindex, reasons, shapes;
     struct tc_prios *prios;

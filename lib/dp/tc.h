@@ -99,6 +99,8 @@ void tc_prio_put(struct tc_prios *, struct tc_prio *);
  * filters of another shape. */
 struct tc_prio *tc_prio_adopt(struct tc_prios *, int ifindex, be16 protocol, const struct flow_key *mask,
                               uint16_t number, uint32_t handle);
+/* The device has gone, or is none of ours any more; it has no filters of ours. */
+void tc_prios_forget(struct tc_prios *, int ifindex);
 /* Somebody else uses the number. */
 void tc_prio_reserve(struct tc_prios *, int ifindex, uint16_t number);
 

@@ -194,6 +194,15 @@ tc_prio_put(struct tc_prios *p, struct tc_prio *tp)
 }
 
 void
+tc_prios_forget(struct tc_prios *p, int ifindex)
+{
+    struct device *d = device_of(p, ifindex);
+
+    htable_remove(&p->devices, &d->node);
+    free(d);
+}
+
+void
 tc_prio_reserve(struct tc_prios *p, int ifindex, uint16_t number)
 {
     set_used(device_of(p, ifindex), number, true);

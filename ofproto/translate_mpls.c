@@ -137,7 +137,6 @@ xl_dec_mpls_ttl(struct xl *xl)
     }
     xl->mask->mpls[0] |= htonl(0xff);
     if ((top & 0xff) > 1) {
-        xl->mask->mpls[0] = UINT32_MAX; /* The whole entry is written. */
         xl->key.mpls[0] = htonl(top - 1);
         return false;
     }
@@ -166,6 +165,7 @@ put_set(struct xl *xl, be32 top)
     set->group = SET_MPLS;
     set->key.mpls[0] = top;
     set->mask.mpls[0] = UINT32_MAX;
+    xl->mask->mpls[0] = UINT32_MAX; /* The whole entry is written: packets that differ in any of it need flows of their own. */
     xl->base.mpls[0] = top;
 }
 

@@ -77,7 +77,8 @@ netdev_open(const char *name, unsigned n_handlers, struct loop *loop, struct dp 
     return error;
 }
 
-/* As the installed daemon's dummy datapath numbers its ports: by the number in the name, from 100 on for names that begin with "br". */
+/* As the installed daemon's dummy datapath numbers its ports: by the number in the name, from 100 on for names that begin with "br". Real ports
+ * get the first number that is free. */
 static uint32_t
 choose_number(const struct user_dp *u, const char *name)
 {
@@ -88,7 +89,7 @@ choose_number(const struct user_dp *u, const char *name)
     while (*digits && !isdigit((unsigned char) *digits)) {
         digits++;
     }
-    if (*digits) {
+    if (*digits && !u->taps) {
         unsigned long wish = base + strtoul(digits, NULL, 10);
 
         if (wish > 0 && wish < USER_MAX_PORTS && !u->ports[wish]) {

@@ -58,7 +58,7 @@ datapath_open(struct ofproto *o, const struct dp_ops *ops, char **why)
     ops->port_watch(d->dp, port_event, d);
     cds_list_add_tail(&d->node, &o->datapaths);
     datapath_configure(d);
-    dp_features_log(d->dp->name, ops->features(d->dp));
+    dp_features_log(d->dp);
     if (o->forwarding) {
         datapath_start_forwarding(d);
     }

@@ -377,7 +377,7 @@ wait_for_work(struct revalidators *rv)
         usleep(COALESCE_MS * 1000);
         pthread_mutex_lock(&rv->mutex);
     }
-    rv->woken = false;
+    __atomic_store_n(&rv->woken, false, __ATOMIC_RELAXED);
     rv->purging = rv->purge;
     rv->purge = false;
     rv->cycle = ++rv->begun;
@@ -482,7 +482,7 @@ revalidators_wake(struct revalidators *rv)
         return;
     }
     pthread_mutex_lock(&rv->mutex);
-    rv->woken = true;
+    __atomic_store_n(&rv->woken, true, __ATOMIC_RELAXED);
     pthread_cond_signal(&rv->wake);
     pthread_mutex_unlock(&rv->mutex);
 }
@@ -498,7 +498,7 @@ revalidators_after_cycle(struct revalidators *rv, void (*done)(void *arg), void 
     w->cycle = rv->begun + 1;
     w->next = rv->waiters;
     rv->waiters = w;
-    rv->woken = true;
+    __atomic_store_n(&rv->woken, true, __ATOMIC_RELAXED);
     pthread_cond_signal(&rv->wake);
     pthread_mutex_unlock(&rv->mutex);
 }
@@ -507,7 +507,8 @@ void
 revalidators_purge(struct revalidators *rv)
 {
     pthread_mutex_lock(&rv->mutex);
-    rv->purge = rv->woken = true;
+    rv->purge = true;
+    __atomic_store_n(&rv->woken, true, __ATOMIC_RELAXED);
     pthread_cond_signal(&rv->wake);
     pthread_mutex_unlock(&rv->mutex);
 }

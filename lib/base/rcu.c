@@ -25,7 +25,7 @@ const char *__tsan_default_suppressions(void);
 const char *
 __tsan_default_suppressions(void)
 {
-    return "called_from_lib:liburcu-qsbr.so.8\n";
+    return "called_from_lib:liburcu-qsbr.so.8\ncalled_from_lib:liburcu-cds.so.8\n";
 }
 #endif
 

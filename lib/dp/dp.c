@@ -2,6 +2,8 @@
 #include <config.h>
 #include "lib/dp/dp.h"
 
+#include <stdlib.h>
+
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "lib/dp/kernel.h"
@@ -107,8 +109,11 @@ static const struct feature_text feature_texts[] = {
 };
 
 void
-dp_features_log(const char *name, const struct dp_features *f)
+dp_features_log(const struct dp *dp)
 {
+    const struct dp_features *f = dp->ops->features(dp);
+    char *name = xasprintf("%s@%s", dp->ops->type, dp->name);
+
     log_info(LOG_ofproto_dp, "%s: Datapath %s recirculation", name, f->recirc ? "supports" : "does not support");
     log_info(LOG_ofproto_dp, "%s: VLAN header stack length probed as %u", name, f->max_vlan_headers);
     log_info(LOG_ofproto_dp, "%s: MPLS label stack length probed as %u", name, f->max_mpls_depth);
@@ -123,4 +128,5 @@ dp_features_log(const char *name, const struct dp_features *f)
             log_info(LOG_ofproto_dp, "%s: Max dp_hash algorithm probed to be %u", name, f->max_hash_alg);
         }
     }
+    free(name);
 }

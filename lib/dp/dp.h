@@ -101,9 +101,9 @@ struct dp_features {
     unsigned max_vlan_headers, max_mpls_depth, max_hash_alg, max_sample_nesting;
 };
 /* Logs them at info in the words of the installed daemon ("system@ovs-system: Datapath supports recirculation", ...). */
-void dp_features_log(const char *dp_name, const struct dp_features *);
-
 struct dp;
+void dp_features_log(const struct dp *);
+
 struct dp_ops {
     const char *type;        /* As Bridge.datapath_type names it: "system", "ebpf"; "dummy" for tests. */
     int (*probe)(char **why); /* 0: this host has it. -errno and '*why' (caller frees): not. Cheap; no side effect that stays. */

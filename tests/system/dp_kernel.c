@@ -167,7 +167,7 @@ features_of_this_kernel(void **state)
     struct lab *lab = *state;
     const struct dp_features *f = lab->dp->ops->features(lab->dp);
 
-    dp_features_log("system@" DP_NAME, f);
+    dp_features_log(lab->dp);
     assert_true(f->ufid && f->recirc && f->masked_set && f->trunc && f->clone && f->sample &&
                 f->check_pkt_len && f->ct_clear);
     assert_true(f->ct_state && f->ct_zone && f->ct_mark && f->ct_label && f->ct_orig_tuple &&

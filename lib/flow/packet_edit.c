@@ -299,7 +299,7 @@ set_transport(struct edit *e)
 {
     uint8_t proto = e->was.nw_proto;
 
-    if ((proto == IPPROTO_TCP && e->l4_len >= WIRE_TCP_LEN) || (proto == IPPROTO_UDP && e->l4_len >= WIRE_UDP_LEN)
+    if ((proto == IPPROTO_TCP && e->l4_len >= wire_tcp_header_len(e->l4, e->l4_len)) || (proto == IPPROTO_UDP && e->l4_len >= WIRE_UDP_LEN)
         || (proto == IPPROTO_SCTP && e->l4_len >= WIRE_SCTP_LEN)) {
         set_ports(e);
     } else if (proto == (e->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP) && e->l4_len >= WIRE_ICMP_LEN) {

@@ -263,15 +263,6 @@ parse_icmp_or_igmp(struct cursor *c, struct flow_key *key)
     }
 }
 
-/* A TCP header that says it is longer than what is there, or shorter than it can be, has no ports either. */
-static size_t
-tcp_header_len(const struct cursor *c)
-{
-    size_t len = c->len >= WIRE_TCP_LEN ? (size_t) (c->data[TCP_FLAGS] >> 4) * 4 : 0;
-
-    return len >= WIRE_TCP_LEN ? len : SIZE_MAX;
-}
-
 /* By protocol number alone: ICMP in IPv6 and the like have their type and code, as ovs-vswitchd has it. */
 static void
 parse_transport(struct cursor *c, struct flow_key *key)
@@ -280,7 +271,7 @@ parse_transport(struct cursor *c, struct flow_key *key)
 
     switch (key->nw_proto) {
     case IPPROTO_TCP:
-        least = tcp_header_len(c);
+        least = wire_tcp_header_len(c->data, c->len); /* One that says it is longer than what is there has no ports either. */
         break;
     case IPPROTO_UDP:
         least = WIRE_UDP_LEN;

@@ -112,4 +112,13 @@ wire_put_be32(uint8_t *p, be32 x)
     memcpy(p, &x, sizeof x);
 }
 
+/* How many bytes a TCP header at 'l4' takes, of which 'len' bytes are there. SIZE_MAX if it says that it is shorter than it can be. */
+static inline size_t
+wire_tcp_header_len(const uint8_t *l4, size_t len)
+{
+    size_t header = len >= WIRE_TCP_LEN ? (size_t) (l4[TCP_FLAGS] >> 4) * 4 : 0;
+
+    return header >= WIRE_TCP_LEN ? header : SIZE_MAX;
+}
+
 #endif

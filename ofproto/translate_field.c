@@ -137,15 +137,13 @@ xl_move(struct xl *xl, const struct ofact_reg_move *m)
 {
     union field_value v;
 
-    if (!field_prereqs_ok(m->src.field, &xl->key, xl->mask) || !field_prereqs_ok(m->dst.field, &xl->key, xl->mask)) {
-        trace_add(xl->in->trace, TRACE_WARN, "unmet prerequisites, move ignored");
-        return;
+    if (field_prereqs_ok(m->src.field, &xl->key, xl->mask) && field_prereqs_ok(m->dst.field, &xl->key, xl->mask)) {
+        subfield_unwildcard(&m->dst, xl->mask);
+        subfield_unwildcard(&m->src, xl->mask);
+        subfield_get_wide(&m->src, &xl->key, &v);
+        subfield_set_wide(&m->dst, &v, &xl->key);
+        fix_tpid(xl, m->dst.field);
     }
-    subfield_unwildcard(&m->dst, xl->mask);
-    subfield_unwildcard(&m->src, xl->mask);
-    subfield_get_wide(&m->src, &xl->key, &v);
-    subfield_set_wide(&m->dst, &v, &xl->key);
-    fix_tpid(xl, m->dst.field);
     xl_report_subfield(xl, &m->dst);
 }
 
@@ -165,7 +163,7 @@ xl_stack_pop(struct xl *xl, const struct subfield *sf)
     union field_value v;
 
     if (xl->stack.len < sizeof v.b) {
-        trace_add(xl->in->trace, TRACE_WARN, "stack underflow");
+        trace_add(xl->in->trace, TRACE_ERROR, "stack underflow");
         return;
     }
     xl->stack.len -= sizeof v.b;

@@ -178,7 +178,7 @@ xl_output_trunc(struct xl *xl, uint32_t number, uint32_t max_len, bool last)
     const struct port *port = bridge_port(xl->bridge, number);
 
     if (number == xl->key.in_port) {
-        trace_add(xl->in->trace, TRACE_DETAIL, "skipping output to input port");
+        trace_add(xl->in->trace, TRACE_WARN, "skipping output to input port");
     } else if (number >= OFPP_MAX && number != OFPP_LOCAL && number != OFPP_IN_PORT) {
         struct buf name = BUF_EMPTY;
 

@@ -11,10 +11,10 @@ IPS = ["10.0.0.1", "10.0.0.2", "10.0.1.1", "192.168.0.1"]
 IP6S = ["fe80::1", "fe80::2", "2001:db8::1"]
 L4PORTS = [0, 7, 8, 80, 443, 1000]
 VIDS = [0, 7, 10, 20, 30]
-ETHERNET, ARP, IPV4, IPV6, TCP, UDP, SCTP, ICMP, TCP6, UDP6, ICMP6 = range(11)
+ETHERNET, ARP, IPV4, IPV6, TCP, UDP, SCTP, ICMP, TCP6, UDP6, ICMP6, ND, MPLS = range(13)
 NAMES = {ETHERNET: "", ARP: "arp", IPV4: "ip", IPV6: "ipv6", TCP: "tcp", UDP: "udp", SCTP: "sctp", ICMP: "icmp", TCP6: "tcp6", UDP6: "udp6",
-         ICMP6: "icmp6"}
-OVER_IPV4, OVER_IPV6 = (IPV4, TCP, UDP, SCTP, ICMP), (IPV6, TCP6, UDP6, ICMP6)
+         ICMP6: "icmp6", ND: "icmp6,icmpv6_type=135,icmpv6_code=0", MPLS: "mpls"}
+OVER_IPV4, OVER_IPV6 = (IPV4, TCP, UDP, SCTP, ICMP), (IPV6, TCP6, UDP6, ICMP6, ND)
 WITH_PORTS = {TCP: "tcp", TCP6: "tcp", UDP: "udp", UDP6: "udp", SCTP: "sctp"}
 
 # Ports that send what is given to them: the installed daemon would else cut short whatever is sent next.
@@ -57,6 +57,10 @@ def fields_of(kind):
         fields += [(f"{name}_src", masked(L4PORTS, ["0xfff8", "0x1"])), (f"{name}_dst", masked(L4PORTS, ["0xff00"]))]
     if kind in (TCP, TCP6):
         fields += [("tcp_flags", pick(["+syn-ack", "+ack", "0x12/0x12"]))]
+    if kind == ND:
+        fields += [("nd_target", pick(IP6S)), ("nd_sll", mac)]
+    if kind == MPLS:
+        fields += [("mpls_label", pick([3, 5])), ("mpls_tc", pick([0, 2])), ("mpls_bos", pick([0, 1]))]
     if kind == ICMP:
         fields += [("icmp_type", pick([0, 8])), ("icmp_code", pick([0, 1]))]
     return fields
@@ -92,14 +96,29 @@ def header_actions(kind, has_tag, version):
     if version != "OpenFlow10":
         actions += ["push_vlan:0x8100,set_field:4106->vlan_vid", "push_vlan:0x88a8", "set_field:00:00:00:00:00:0a/00:00:00:00:00:0f->eth_src"]
     if kind in OVER_IPV4:
-        actions += ["mod_nw_src:1.2.3.4", "mod_nw_dst:10.0.0.2", "load:0x7->NXM_OF_IP_SRC[0..7]", "move:NXM_OF_IP_SRC[]->NXM_OF_IP_DST[]"]
+        actions += ["mod_nw_src:1.2.3.4", "mod_nw_dst:10.0.0.2", "load:0x7->NXM_OF_IP_SRC[0..7]"]
+    # The installed daemon leaves headers of packets with nw_proto=0 alone without having matched nw_proto for these: we write them.
+    if kind in OVER_IPV4 and kind != IPV4:
+        actions.append("move:NXM_OF_IP_SRC[]->NXM_OF_IP_DST[]")
+    if kind not in (IPV4, IPV6) and kind in OVER_IPV4 + OVER_IPV6 and version != "OpenFlow10":
+        actions.append("set_field:9->ip_dscp")
     if kind in OVER_IPV6:
         actions += ["set_field:fe80::9->ipv6_src", "set_field:::7/::f->ipv6_dst", "set_field:0x5->ipv6_label"]
     if kind in OVER_IPV4 + OVER_IPV6:
         actions += ["mod_nw_tos:8", "dec_ttl", "dec_ttl", "load:1->NXM_NX_IP_ECN[]", "load:9->NXM_NX_IP_TTL[]", "dec_ttl(1,2)",
                     "load:2->NXM_NX_IP_TTL[]", "move:NXM_NX_IP_TTL[]->NXM_NX_REG1[0..7]"]
         if version != "OpenFlow10":
-            actions += ["set_field:9->ip_dscp", "set_field:3->nw_ttl"]
+            actions.append("set_field:3->nw_ttl")
+    if kind == ND:
+        actions += ["load:0x1->NXM_NX_ND_TARGET[0..7]", "move:NXM_OF_ETH_SRC[]->NXM_NX_ND_SLL[]", "set_field:fe80::9->nd_target"]
+    if kind == MPLS:
+        actions += ["dec_mpls_ttl", "pop_mpls:0x0800", "push_mpls:0x8847", "pop_mpls:0x8847"]
+        if version != "OpenFlow10":
+            actions += ["set_field:7->mpls_label", "set_field:3->mpls_tc"]
+    if kind in OVER_IPV4 and version != "OpenFlow10":
+        actions += ["push_mpls:0x8847,set_field:9->mpls_label"]
+    if kind == SCTP and version != "OpenFlow10":
+        actions += ["set_field:443->sctp_dst", "set_field:8->sctp_src"]
     if kind in WITH_PORTS and kind != SCTP:
         name = WITH_PORTS[kind].upper()
         actions += ["mod_tp_src:8", "mod_tp_dst:443", f"load:0x5->NXM_OF_{name}_SRC[0..3]", f"move:NXM_OF_{name}_SRC[]->NXM_OF_{name}_DST[]",
@@ -202,6 +221,12 @@ def packets(draw, bridge, kinds):
     if kind in OVER_IPV4 + OVER_IPV6:
         items += [f"nw_ttl={draw(pick([0, 1, 2, 64]))}", f"nw_tos={draw(pick([0, 8]))}", f"nw_ecn={draw(pick([0, 1]))}"]
         items += draw(pick([[], [], [], ["nw_frag=first"], ["nw_frag=later"]]))
+    if kind == ND and "nw_frag=later" in items:
+        items.remove("nw_frag=later")
+    if kind == ND:
+        items += [f"nd_target={draw(pick(IP6S))}", f"nd_sll={draw(mac)}"]
+    if kind == MPLS:
+        items += [f"mpls_label={draw(pick([3, 5]))},mpls_tc={draw(pick([0, 2]))},mpls_ttl={draw(pick([1, 64]))},mpls_bos={draw(pick([0, 1, 1]))}"]
     if kind in (IPV4, IPV6):
         items.append(f"nw_proto={draw(pick([0, 6, 47]))}")
     if kind in WITH_PORTS and "nw_frag=later" not in items:

@@ -30,13 +30,13 @@ test_canonical_matches(void **state)
 {
     static const char *const list[] = {
         "",
-        "priority=5,pkt_mark=0x1/0xf,recirc_id=0x3,dp_hash=0/0x2,conj_id=3,actset_output=2,ct_state=+new-inv,ct_zone=3,ct_mark=0x4/0xff,"
-        "ct_label=0x55/0xff,ct_nw_src=1.1.1.0/24,ct_nw_dst=2.2.2.2,ct_nw_proto=6,ct_tp_src=0x10/0xfff0,ct_tp_dst=2,eth,tcp,reg0=0x1,reg3=0x5/0xff,"
-        "reg8=0,reg9=0x5,tun_id=0x5,tun_src=1.1.1.1,tun_dst=2.0.2.0/255.0.255.0,tun_gbp_id=4,tun_gbp_flags=0x8,tun_flags=+oam,metadata=0x5/0xff,"
-        "in_port=4,dl_vlan=4,dl_vlan_pcp=3,dl_src=00:11:22:33:44:55,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,nw_src=10.0.0.0/8,nw_dst=1.1.1.1,"
-        "nw_tos=16,nw_ecn=1,nw_ttl=5,nw_frag=not_later,tp_src=5,tp_dst=0x10/0xfff0,tcp_flags=+syn-ack",
-        "ct_state=+est,ct_ipv6_src=::/16,ct_nw_proto=1,ct_tp_src=4,udp6,tun_ipv6_src=::1,tun_ipv6_dst=fe80::/64,ipv6_src=::1,ipv6_dst=fe80::/10,"
-        "ipv6_label=0x00005,tp_src=5",
+        ("priority=5,pkt_mark=0x1/0xf,recirc_id=0x3,dp_hash=0/0x2,conj_id=3,actset_output=2,ct_state=+new-inv,ct_zone=3,ct_mark=0x4/0xff,"
+         "ct_label=0x55/0xff,ct_nw_src=1.1.1.0/24,ct_nw_dst=2.2.2.2,ct_nw_proto=6,ct_tp_src=0x10/0xfff0,ct_tp_dst=2,eth,tcp,reg0=0x1,reg3=0x5/0xff,"
+         "reg8=0,reg9=0x5,tun_id=0x5,tun_src=1.1.1.1,tun_dst=2.0.2.0/255.0.255.0,tun_gbp_id=4,tun_gbp_flags=0x8,tun_flags=+oam,metadata=0x5/0xff,"
+         "in_port=4,dl_vlan=4,dl_vlan_pcp=3,dl_src=00:11:22:33:44:55,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,nw_src=10.0.0.0/8,nw_dst=1.1.1.1,"
+         "nw_tos=16,nw_ecn=1,nw_ttl=5,nw_frag=not_later,tp_src=5,tp_dst=0x10/0xfff0,tcp_flags=+syn-ack"),
+        ("ct_state=+est,ct_ipv6_src=::/16,ct_nw_proto=1,ct_tp_src=4,udp6,tun_ipv6_src=::1,tun_ipv6_dst=fe80::/64,ipv6_src=::1,ipv6_dst=fe80::/10,"
+         "ipv6_label=0x00005,tp_src=5"),
         "ipv6,ipv6_label=0x00005/0x0000f,nw_proto=200",
         "ip,nw_proto=200,nw_frag=later",
         "ip,nw_frag=no",

@@ -92,14 +92,24 @@ datapath_get(struct ofproto *o, const char *type, struct datapath **dp, char **w
 }
 
 void
+datapath_stop(struct datapath *d)
+{
+    if (d->upcalls) {
+        upcalls_destroy(d->upcalls);
+        revalidators_destroy(d->revalidators);
+        d->upcalls = NULL;
+        d->revalidators = NULL;
+    }
+}
+
+void
 datapath_put(struct datapath *d, bool destroy)
 {
     if (--d->n_bridges) {
         return;
     }
     cds_list_del(&d->node);
-    upcalls_destroy(d->upcalls);
-    revalidators_destroy(d->revalidators);
+    datapath_stop(d);
     megaflows_destroy(d->megaflows);
     place_destroy(d->place, !destroy);
     rcu_drain();

@@ -29,6 +29,8 @@ struct datapath {
 /* The datapath that 'type' means, opened if need be; each get is undone by a put. 0, or -errno and '*why' (the caller frees). */
 int datapath_get(struct ofproto *, const char *type, struct datapath **, char **why);
 void datapath_put(struct datapath *, bool destroy);
+/* Ends the threads: what is in the datapath stays as it is. Idempotent. */
+void datapath_stop(struct datapath *);
 struct datapath *datapath_by_name(struct ofproto *, const char *name); /* "system@ovs-system", "ovs-system". */
 /* RCU read section. The port that has this number in the datapath, or NULL. */
 struct port *datapath_port(const struct datapath *, uint32_t dp_port);

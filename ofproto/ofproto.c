@@ -57,6 +57,16 @@ ofproto_destroy(struct ofproto *o, bool delete_datapath)
 }
 
 void
+ofproto_let_go(struct ofproto *o)
+{
+    struct datapath *d;
+
+    cds_list_for_each_entry (d, &o->datapaths, node) {
+        datapath_stop(d);
+    }
+}
+
+void
 ofproto_configure(struct ofproto *o, const struct ofproto_config *config)
 {
     struct datapath *d;

@@ -18,6 +18,8 @@ struct port;
 struct ofproto *ofproto_create(struct loop *, struct netdevs *);
 /* 'delete_datapath': ovs-appctl exit --cleanup; else ports and flows go on forwarding for the next daemon. */
 void ofproto_destroy(struct ofproto *, bool delete_datapath);
+/* Before an end that leaves ports and flows to the next daemon: nobody looks at megaflows any more, so that taking the bridges apart changes none. */
+void ofproto_let_go(struct ofproto *);
 void ofproto_register_commands(struct ofproto *); // The ovs-appctl commands of bridges, flows and datapaths.
 
 /* other_config of table Open_vSwitch, with defaults filled in by the caller (ovs-vswitchd.conf.db(5)). */

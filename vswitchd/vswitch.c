@@ -148,6 +148,9 @@ vswitch_destroy(struct vswitch *vs, bool delete_datapath)
         loop_timer_del(vs->stats_timer);
         loop_timer_del(vs->status_timer);
     }
+    if (vs->ofproto && !delete_datapath) {
+        ofproto_let_go(vs->ofproto);
+    }
     reconcile_destroy_all(vs, delete_datapath);
     if (vs->ofproto) {
         ofproto_destroy(vs->ofproto, delete_datapath);

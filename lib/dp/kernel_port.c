@@ -80,6 +80,41 @@ put_upcall_pids(const struct kernel *k, struct buf *b)
     }
 }
 
+/* A port that an earlier daemon left: it is taken over with its number, and its upcalls come to us. -EEXIST when it is of another type. */
+static int
+port_take_over(struct kernel *k, const char *devname, const char *type, uint32_t *number)
+{
+    struct nl_attr tb[OVS_VPORT_ATTR_MAX + 1];
+    struct buf b = BUF_EMPTY, reply = BUF_EMPTY;
+    struct dp_port port;
+    size_t at = kernel_begin(k, &b, k->vport_family, OVS_VPORT_CMD_GET, 0);
+    int error;
+
+    nl_put_string(&b, OVS_VPORT_ATTR_NAME, devname);
+    nl_msg_end(&b, at);
+    error = nl_pool_transact(k->pool, &b, &reply, NULL);
+    if (!error && (!reply.len || !port_decode(k, nl_msg_at(&reply, 0), &port, tb))) {
+        error = -EPROTO;
+    }
+    if (!error && strcmp(port.type, type)) {
+        error = -EEXIST;
+    }
+    buf_clear(&b);
+    if (!error) {
+        at = kernel_begin(k, &b, k->vport_family, OVS_VPORT_CMD_SET, 0);
+        nl_put_u32(&b, OVS_VPORT_ATTR_PORT_NO, port.number);
+        put_upcall_pids(k, &b);
+        nl_msg_end(&b, at);
+        error = nl_pool_transact(k->pool, &b, NULL, NULL);
+    }
+    if (!error) {
+        *number = port.number;
+    }
+    buf_free(&b);
+    buf_free(&reply);
+    return error;
+}
+
 int
 kernel_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *number)
 {
@@ -114,6 +149,8 @@ kernel_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *
     }
     if (!error) {
         *number = port.number;
+    } else if (error == -EEXIST) {
+        error = port_take_over(k, devname, type, number);
     }
     buf_free(&b);
     buf_free(&reply);

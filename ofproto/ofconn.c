@@ -173,7 +173,7 @@ got_message(struct ofconn *c, struct slice whole)
         ofconn_send_error(c, error, &m);
     } else if (m.op == OP_ECHO_REQUEST) {
         send_echo(c, MSG_ECHO_REPLY, m.xid, m.body);
-    } else if (m.op != OP_ECHO_REPLY && m.op != OP_HELLO && m.op != OP_ERROR) {
+    } else if (m.op != OP_ECHO_REPLY && m.op != OP_ERROR) {
         ofserve_request(c, &m);
     }
 }

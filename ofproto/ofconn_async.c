@@ -67,10 +67,7 @@ send_packet_in(struct ofconn *c, const struct packet_in *pin)
 static unsigned
 wire_reason(const struct ofconn *c, uint8_t reason)
 {
-    if (reason == OFPR_IMPLICIT_MISS || (reason == OFPR_EXPLICIT_MISS && c->version < OF13)) {
-        return OFPR_NO_MATCH;
-    }
-    return reason == OFPR_EXPLICIT_MISS ? OFPR_NO_MATCH : reason;
+    return packet_in_wire_reason(reason, c->version);
 }
 
 void
@@ -84,6 +81,9 @@ ofconns_send_packet_in(struct ofconns *mgr, const struct packet_in *pin, uint16_
         struct of_async defaults;
 
         own.reason = (uint8_t) wire_reason(c, pin->reason);
+        if (pin->reason == OFPR_IMPLICIT_MISS && c->version >= OF13) {
+            continue;
+        }
         if (c->controller_id == controller_id && wants(c, ofconn_async(c, &defaults)->packet_in, own.reason)) {
             send_packet_in(c, &own);
             any = true;

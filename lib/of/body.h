@@ -54,8 +54,8 @@ struct packet_out {
 
 enum packet_in_format { PACKET_IN_STD, PACKET_IN_NXT, PACKET_IN_NXT2 };
 struct packet_in {
-    struct slice data;      /* The whole frame; cut to max_len at encode. */
-    uint16_t max_len;
+    struct slice data;      /* The whole frame. */
+    uint16_t max_len;       /* What the action asked for. Frames are not buffered here, so that all of it is sent. */
     struct flow_key key;    /* Metadata fields are sent: in_port (OpenFlow number), metadata, registers, tunnel, ct. */
     uint8_t reason, table_id;
     uint64_t cookie;        /* UINT64_MAX where no rule matched. */
@@ -113,6 +113,7 @@ void flow_removed_encode(const struct flow_removed *, enum of_version, bool nxm,
 /* body_packet.c */
 enum of_error packet_out_decode(const struct of_msg *, const struct ofact_limits *, struct packet_out *); /* 'data' points into the message. */
 void packet_out_clear(struct packet_out *);
+uint8_t packet_in_wire_reason(uint8_t reason, enum of_version); /* Older versions know fewer. */
 void packet_in_encode(const struct packet_in *, enum of_version, enum packet_in_format, struct buf *);
 
 /* body_port.c */

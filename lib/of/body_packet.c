@@ -84,9 +84,8 @@ packet_out_clear(struct packet_out *po)
     buf_free(&po->actions);
 }
 
-/* Older versions know fewer reasons. */
-static uint8_t
-reason_for(uint8_t reason, enum of_version version)
+uint8_t
+packet_in_wire_reason(uint8_t reason, enum of_version version)
 {
     switch (reason) {
     case OFPR_ACTION_SET:
@@ -136,11 +135,16 @@ put_prop(struct buf *b, uint16_t type, const void *data, size_t n)
     buf_put_zeros(b, ROUND_UP(4 + n, 8) - (4 + n));
 }
 
-/* A number of up to 32 bits: left-aligned in 4 bytes that all count. */
 static void
-put_prop32(struct buf *b, uint16_t type, uint32_t left_aligned)
+put_prop8(struct buf *b, uint16_t type, uint8_t x)
 {
-    be32 wire = htonl(left_aligned);
+    put_prop(b, type, &x, sizeof x);
+}
+
+static void
+put_prop32(struct buf *b, uint16_t type, uint32_t x)
+{
+    be32 wire = htonl(x);
 
     put_prop(b, type, &wire, sizeof wire);
 }
@@ -168,7 +172,7 @@ included(const struct packet_in *pin)
     size_t beside = MAX_BESIDE + pin->userdata.len + pin->continuation.len;
     size_t room = beside < OF_MSG_MAX ? OF_MSG_MAX - beside : 0;
 
-    return MIN(MIN(pin->data.len, pin->max_len), room);
+    return MIN(pin->data.len, room);
 }
 
 static void
@@ -183,16 +187,16 @@ encode_nx2(const struct packet_in *pin, enum of_version version, struct buf *b)
     if (n < pin->data.len) {
         put_prop32(b, NXPINT_FULL_LEN, (uint32_t) pin->data.len);
     }
-    put_prop32(b, NXPINT_TABLE_ID, (uint32_t) pin->table_id << 24);
+    put_prop8(b, NXPINT_TABLE_ID, pin->table_id);
     if (pin->cookie != UINT64_MAX) {
         put_prop64(b, NXPINT_COOKIE, pin->cookie);
     }
-    put_prop32(b, NXPINT_REASON, (uint32_t) reason_for(pin->reason, OF14) << 24);
+    put_prop8(b, NXPINT_REASON, packet_in_wire_reason(pin->reason, OF14));
     metadata_match(&pin->key, &m);
     at = b->len;
     buf_put_be16(b, NXPINT_METADATA);
     buf_put_be16(b, 0);
-    oxm_encode(&m, version, b);
+    oxm_encode(&m, MAX(version, OF12), b);
     of_patch16(b, at + 2, (uint16_t) (b->len - at));
     buf_put_zeros(b, ROUND_UP(b->len - at, 8) - (b->len - at));
     if (pin->userdata.len) {
@@ -212,7 +216,7 @@ encode_nx(const struct packet_in *pin, enum of_version version, struct buf *b)
 
     buf_put_be32(b, OFP_NO_BUFFER);
     buf_put_be16(b, (uint16_t) pin->data.len);
-    buf_put_u8(b, reason_for(pin->reason, version));
+    buf_put_u8(b, packet_in_wire_reason(pin->reason, version));
     buf_put_u8(b, pin->table_id);
     buf_put_be64(b, pin->cookie);
     len_at = b->len;
@@ -241,7 +245,7 @@ encode_std(const struct packet_in *pin, enum of_version version, struct buf *b)
     if (version == OF10) {
         buf_put_be16(b, (uint16_t) pin->key.in_port);
     }
-    buf_put_u8(b, reason_for(pin->reason, version));
+    buf_put_u8(b, packet_in_wire_reason(pin->reason, version));
     buf_put_u8(b, version == OF10 ? 0 : pin->table_id);
     if (version >= OF13) {
         buf_put_be64(b, pin->cookie);

@@ -12,7 +12,7 @@ hello_encode(uint32_t versions, struct buf *b)
     size_t start = of_msg_begin(b, MSG_HELLO, highest, 0);
 
     /* A peer that knows no bitmap takes the version of the header, and all below for granted. */
-    if (versions != (low_bits(highest + 1u) & ~UINT64_C(1)) || highest >= OF13) {
+    if (versions != (low_bits(highest + 1u) & ~UINT64_C(1))) {
         buf_put_be16(b, HELLO_VERSIONBITMAP);
         buf_put_be16(b, 8);
         buf_put_be32(b, versions);
@@ -52,7 +52,7 @@ hello_decode(struct slice whole)
     if (!slice_get_u8(&s, &version) || !slice_get_u8(&s, &type) || !slice_pull(&s, 6) || type || !version) {
         return 0;
     }
-    if (!find_bitmap(s, &versions)) {
+    if (!find_bitmap(s, &versions) || !(versions & ~1u)) {
         versions = (uint32_t) low_bits(MIN(version, 31) + 1u);
     }
     return versions & ~1u;
@@ -89,13 +89,13 @@ switch_features_begin(const struct of_switch_features *f, enum of_version versio
 }
 
 #define CONFIG_FRAG 3
-#define CONFIG_INVALID_TTL 4 /* Up to 1.2. */
+#define CONFIG_INVALID_TTL 4 /* Up to 1.2; 1.0 does not name it, but it is taken there, too. */
 
 void
 switch_config_encode(const struct of_switch_config *c, enum of_version version, be32 xid, struct buf *b)
 {
     size_t start = of_msg_begin(b, MSG_GET_CONFIG_REPLY, version, xid);
-    bool ttl = c->invalid_ttl_to_controller > 0 && version > OF10 && version < OF13;
+    bool ttl = c->invalid_ttl_to_controller > 0 && version < OF13;
 
     buf_put_be16(b, (uint16_t) (c->frag | (ttl ? CONFIG_INVALID_TTL : 0)));
     buf_put_be16(b, c->miss_send_len);
@@ -107,7 +107,7 @@ switch_config_decode(const struct of_msg *m, struct of_switch_config *c)
 {
     struct slice s = m->body;
     uint16_t flags = 0, known = CONFIG_FRAG, miss_send_len = 0;
-    bool has_ttl = m->version > OF10 && m->version < OF13;
+    bool has_ttl = m->version < OF13;
 
     slice_get_be16(&s, &flags);
     slice_get_be16(&s, &miss_send_len);
@@ -191,6 +191,9 @@ async_mask(struct of_async *a, unsigned i, bool slave)
     return i == 0 ? &a->packet_in[slave] : i == 1 ? &a->port_status[slave] : &a->flow_removed[slave];
 }
 
+#define N_ASYNC_PROPS 12 /* Two for each kind of message, roles, tables and forwarded requests behind the three that are sent here. */
+#define N_ASYNC_SENT 6
+
 static enum of_error
 decode_async_props(struct slice s, struct of_async *a)
 {
@@ -202,14 +205,14 @@ decode_async_props(struct slice s, struct of_async *a)
         if (!slice_get_be16(&peek, &type) || !slice_get_be16(&peek, &len) || len < 4 || ROUND_UP((size_t) len, 8) > s.len) {
             return OFERR_OFPBPC_BAD_LEN;
         }
-        if (type > 11) {
-            return OFERR_OFPBPC_BAD_TYPE;
+        if (type >= N_ASYNC_PROPS) {
+            return OFERR_OFPACFC_UNSUPPORTED;
         }
         if (len != 8 || !slice_get_be32(&peek, &mask)) {
             return OFERR_OFPBPC_BAD_LEN;
         }
         /* Role, table and forwarded requests: never sent, so that any mask holds. */
-        if (type < 6) {
+        if (type < N_ASYNC_SENT) {
             *async_mask(a, type / 2u, !(type & 1)) = mask;
         }
         slice_pull(&s, 8);
@@ -241,16 +244,19 @@ async_decode(const struct of_msg *m, struct of_async *a)
 void
 async_reply_encode(const struct of_async *a, const struct of_msg *request, struct buf *b)
 {
+    static const uint32_t reasons13[] = {0x7, 0x7, 0xf}; /* Those that 1.3 knows. */
     size_t start = of_msg_begin(b, MSG_GET_ASYNC_REPLY, request->version, request->xid);
     struct of_async copy = *a;
 
-    for (unsigned i = 0; i < 6; i++) {
-        if (request->version == OF13) {
-            buf_put_be32(b, *async_mask(&copy, i / 2, i & 1));
-        } else {
+    if (request->version == OF13) {
+        for (unsigned i = 0; i < N_ASYNC_SENT; i++) {
+            buf_put_be32(b, *async_mask(&copy, i / 2, i & 1) & reasons13[i / 2]);
+        }
+    } else {
+        for (unsigned i = 0; i < N_ASYNC_PROPS; i++) {
             buf_put_be16(b, (uint16_t) i);
             buf_put_be16(b, 8);
-            buf_put_be32(b, *async_mask(&copy, i / 2, !(i & 1)));
+            buf_put_be32(b, i < N_ASYNC_SENT ? *async_mask(&copy, i / 2, !(i & 1)) : 0);
         }
     }
     of_msg_end(b, start);

@@ -101,7 +101,7 @@ ofact_next(const struct ofact *a)
     return (const struct ofact *) (const void *) ((const uint8_t *) a + a->size);
 }
 #define OFACT_FOR_EACH(A, LIST, SIZE) \
-    for ((A) = (const struct ofact *) (const void *) (LIST); (const uint8_t *) (A) < (const uint8_t *) (LIST) + (SIZE); (A) = ofact_next(A))
+    for ((A) = (const struct ofact *) (const void *) (LIST); (uintptr_t) (A) < (uintptr_t) (LIST) + (SIZE); (A) = ofact_next(A))
 void *ofact_put(struct buf *, enum ofact_kind, size_t size); /* Zeroed; pointer valid until the next append. */
 const struct ofact *ofact_nested(const struct ofact *, size_t *size); /* Of CLONE, WRITE_ACTIONS, CT. */
 bool ofact_has_nested(const struct ofact *);

@@ -155,10 +155,10 @@ void
 ofact_encode_instructions(const void *list, size_t size, enum of_version version, struct buf *wire)
 {
     struct ofact_encoder e = {version, wire};
-    const uint8_t *end = (const uint8_t *) list + size;
+    uintptr_t end = (uintptr_t) list + size; /* An empty list may be NULL. */
     const struct ofact *a = list;
 
-    while ((const uint8_t *) a < end) {
+    while ((uintptr_t) a < end) {
         size_t start;
 
         if (stands_alone(a, version)) {
@@ -168,7 +168,7 @@ ofact_encode_instructions(const void *list, size_t size, enum of_version version
         }
         start = begin(&e, INST_APPLY_ACTIONS);
         buf_put_zeros(wire, 4);
-        while ((const uint8_t *) a < end && !stands_alone(a, version)) {
+        while ((uintptr_t) a < end && !stands_alone(a, version)) {
             ofact_encode_record(a, &e);
             a = ofact_next(a);
         }

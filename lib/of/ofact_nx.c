@@ -9,7 +9,7 @@ enum { PROP_MAX_LEN, PROP_CONTROLLER_ID, PROP_REASON, PROP_USERDATA, PROP_PAUSE,
 static enum of_error
 decode_controller_prop(uint16_t type, struct slice body, struct ofact_controller *a, struct slice *userdata)
 {
-    bool number = body.len == 4; /* Numbers of 8 and 16 bits are padded within the property. */
+    bool number = body.len == 4; /* A number of 16 bits is padded within the property. */
 
     switch (type) {
     case PROP_MAX_LEN:
@@ -17,7 +17,7 @@ decode_controller_prop(uint16_t type, struct slice body, struct ofact_controller
     case PROP_CONTROLLER_ID:
         return number && slice_get_be16(&body, &a->controller_id) ? OFERR_OK : OFERR_OFPBPC_BAD_LEN;
     case PROP_REASON:
-        return number && slice_get_u8(&body, &a->reason) ? OFERR_OK : OFERR_OFPBPC_BAD_LEN;
+        return (number || body.len == 1) && slice_get_u8(&body, &a->reason) ? OFERR_OK : OFERR_OFPBPC_BAD_LEN;
     case PROP_USERDATA:
         *userdata = body;
         return OFERR_OK;
@@ -125,7 +125,9 @@ encode_controller2(const struct ofact_controller *a, struct buf *b)
         put_number_prop(b, PROP_CONTROLLER_ID, (uint32_t) a->controller_id << 16);
     }
     if (a->reason != OFPR_ACTION) {
-        put_number_prop(b, PROP_REASON, (uint32_t) a->reason << 24);
+        p = begin_prop(b, PROP_REASON);
+        buf_put_u8(b, a->reason);
+        end_prop(b, p);
     }
     if (a->userdata_len) {
         p = begin_prop(b, PROP_USERDATA);

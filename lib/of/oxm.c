@@ -259,7 +259,7 @@ of_match_pull(struct slice *s, enum of_version version, bool strict, struct matc
         return OFERR_OK;
     }
     if (!slice_get_be16(&peek, &type) || !slice_get_be16(&peek, &length)) {
-        return OFERR_OFPBRC_BAD_LEN;
+        return OFERR_OFPBMC_BAD_LEN;
     }
     /* Not of 1.1, but taken as the installed daemon takes it. */
     if (type == OFPMT_OXM) {

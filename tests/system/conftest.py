@@ -108,8 +108,8 @@ def make_vms():
 
 
 @pytest.fixture
-def bridge(switch):
-    """A bridge without flows but NORMAL."""
+def bridge(switch, make_vms):
+    """A bridge without flows but NORMAL. It goes before the VMs: a port whose device vanishes is worth a warning."""
     bridge = Bridge(switch)
     yield bridge
     if switch.vswitchd:

@@ -38,7 +38,7 @@ def program(daemon):
     """The path of the daemon called "ours" or "oracle"."""
     if daemon == "oracle":
         return next(path for path in ORACLES if os.path.exists(path))
-    return os.path.join(os.environ.get("SLUICE_BUILD", "_build"), "sluice-vswitchd")
+    return os.path.abspath(os.path.join(os.environ.get("SLUICE_BUILD", "_build"), "sluice-vswitchd"))
 
 
 class Flow:

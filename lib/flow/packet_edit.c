@@ -233,6 +233,9 @@ set_ports(struct edit *e)
 {
     be16 ports[2] = {e->is.tp_src, e->is.tp_dst};
 
+    if (e->is.tp_src == e->was.tp_src && e->is.tp_dst == e->was.tp_dst) {
+        return; /* Of a header that contradicts itself the key has zeros instead of ports. */
+    }
     if (e->was.nw_proto != IPPROTO_SCTP) {
         write_summed(e, e->l4, ports, sizeof ports, transport_csum_at(e));
     } else {

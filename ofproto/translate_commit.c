@@ -100,7 +100,9 @@ commit_network(struct xl *xl)
     case 0x86dd:
         COMMIT(xl, SET_IPV6, ipv6_members, false);
         if (is_nd(&xl->key)) {
-            if (COMMIT(xl, SET_ND, nd_ext_members, true) | COMMIT(xl, SET_ND, nd_members, false)) {
+            bool extended = COMMIT(xl, SET_ND, nd_ext_members, true);
+
+            if (COMMIT(xl, SET_ND, nd_members, false) || extended) {
                 xl->out->slow |= SLOW_ACTION;
             }
         }

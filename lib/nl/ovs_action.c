@@ -259,9 +259,6 @@ put_list(struct buf *b, const void *list, size_t size, uint32_t pid)
 {
     const struct action *a;
 
-    if (!size) {
-        return 0; /* 'list' may be NULL. */
-    }
     ACTION_FOR_EACH(a, list, size)
     {
         int error = put_one(b, a, pid);

@@ -342,11 +342,48 @@ port_gone(struct place *p, struct place_port *port)
     free(port);
 }
 
+/* Makes the ingress hook of a port's device before there is traffic to it: while the kernel adds one, it
+ * drops what the device is to send (dev_deactivate() in net/sched/sch_api.c). A device that takes none is
+ * told of when a flow of it is to be promoted. */
+static void
+port_prepare(struct place *p, int ifindex)
+{
+    struct place_port *port;
+    bool made = false;
+
+    if (tc_ingress_ensure(p->pool, ifindex, &made)) {
+        return;
+    }
+    pthread_mutex_lock(&p->lock);
+    port = place_port_by_ifindex(p, ifindex);
+    if (port) {
+        port->ingress = true;
+        port->ingress_ours |= made;
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* The main thread alone changes ports: it may walk them without the lock. */
+static void
+prepare_all(struct place *p)
+{
+    struct hnode *h;
+
+    for (h = htable_next(&p->ports_by_number, NULL); h; h = htable_next(&p->ports_by_number, h)) {
+        const struct place_port *port = CONTAINER_OF(h, struct place_port, by_number);
+
+        if (!port->port.internal && !port->ingress) {
+            port_prepare(p, port->port.ifindex);
+        }
+    }
+}
+
 void
 place_port_set(struct place *p, uint32_t dp_port, int ifindex, const char *devname)
 {
     bool internal = ifindex && device_is_internal(p->pool, ifindex);
     struct place_port *port;
+    bool added = false;
 
     pthread_mutex_lock(&p->lock);
     port = port_by_number(p, dp_port);
@@ -361,9 +398,13 @@ place_port_set(struct place *p, uint32_t dp_port, int ifindex, const char *devna
         p->n_unclean += port->adopt != 0;
         htable_insert(&p->ports_by_number, &port->by_number, hash_u64(dp_port, 0));
         htable_insert(&p->ports_by_ifindex, &port->by_ifindex, hash_u64((uint64_t) ifindex, 0));
+        added = true;
         log_dbg(LOG_place, "port %u is %s (ifindex %d)", dp_port, devname, ifindex);
     }
     pthread_mutex_unlock(&p->lock);
+    if (added && !internal && __atomic_load_n(&p->enabled, __ATOMIC_RELAXED)) {
+        port_prepare(p, ifindex);
+    }
 }
 
 struct place *
@@ -538,6 +579,7 @@ place_configure(struct place *p, bool hw_offload, enum place_policy policy)
     __atomic_store_n(&p->enabled, hw_offload, __ATOMIC_RELAXED);
     if (hw_offload) {
         __atomic_store_n(&p->active, true, __ATOMIC_RELAXED);
+        prepare_all(p);
         p->dp->ops->flow_dump(p->dp, false, take_up, p);
         promoter_start(p);
     }

@@ -123,21 +123,27 @@ probe_due(void *ofconn)
     loop_timer_set(c->timer, probe);
 }
 
+#define HELLO_TYPE 0 /* In every version. */
+
+/* A hello may be of a version that is not known here: only its list of versions counts. */
 static void
-got_hello(struct ofconn *c, const struct of_msg *m)
+got_hello(struct ofconn *c, struct slice whole)
 {
-    uint32_t theirs = hello_decode(m->whole);
+    uint32_t theirs = hello_decode(whole);
     uint32_t common = theirs & c->mgr->bridge->versions;
 
     if (!common) {
+        char *text = xasprintf("no version in common: 0x%02x here, 0x%02x there", c->mgr->bridge->versions, theirs);
         struct buf b = BUF_EMPTY;
 
         COUNTER_INC(ofconn_hello_failed);
         log_warn_rl(LOG_vconn, &peer_limit, "%s: version negotiation failed (we support versions 0x%x, peer supports 0x%x)",
                     c->name, c->mgr->bridge->versions, theirs);
-        error_encode(OFERR_OFPHFC_INCOMPATIBLE, m->version, m->xid, m->whole, &b);
+        /* 1.3.5, section 7.4.1: this error carries a text. */
+        error_encode(OFERR_OFPHFC_INCOMPATIBLE, OF10, 0, slice_of(text, strlen(text)), &b);
         ofconn_send(c, &b);
         buf_free(&b);
+        free(text);
         ofconn_close_soon(c);
         return;
     }
@@ -157,12 +163,12 @@ got_message(struct ofconn *c, struct slice whole)
         ofconns_snoop(c, whole.data, whole.len);
     }
     if (c->state == OFCONN_HELLO) {
-        if (error || m.op != OP_HELLO) {
+        if (whole.data[1] != HELLO_TYPE) {
             COUNTER_INC(ofconn_garbage);
             log_warn_rl(LOG_vconn, &peer_limit, "%s: received other than hello first, closing", c->name);
             ofconn_close_soon(c);
         } else {
-            got_hello(c, &m);
+            got_hello(c, whole);
         }
         return;
     }

@@ -58,6 +58,26 @@ static int esw_do_trap(struct esw_parse *p, const struct flow_action_entry *act)
 	return esw_do_accept(p, act);
 }
 
+/* Out of a bond of the card's uplinks. */
+static int esw_do_lag(struct esw_parse *p, struct net_device *bond)
+{
+	struct esw_port *ports[ESW_MAX_PFS];
+	struct esw_act *to;
+	unsigned int i, n;
+
+	n = esw_lag_ports(p->pf->card, bond, ports);
+	if (!n)
+		return esw_no(p, ESW_OTHER_SWITCH);
+	if (esw_port_is_uplink(p->port) && !READ_ONCE(p->pf->caps.hairpin))
+		return esw_no(p, ESW_HAIRPIN);
+	p->outputs++;
+	to = esw_act_add(p, ESW_ACT_LAG);
+	to->lag.n = n;
+	for (i = 0; i < n; i++)
+		to->lag.ports[i] = ports[i];
+	return 0;
+}
+
 static int esw_do_output(struct esw_parse *p,
 			 const struct flow_action_entry *act)
 {
@@ -65,6 +85,8 @@ static int esw_do_output(struct esw_parse *p,
 	struct esw_act *to;
 	unsigned int i;
 
+	if (!out && act->dev)
+		return esw_do_lag(p, act->dev);
 	if (!out || out->pf->card != p->pf->card || !esw_switchdev(out->pf))
 		return esw_no(p, ESW_OTHER_SWITCH);
 	if (p->outputs == ESW_MAX_OUTPUTS)

@@ -8,9 +8,11 @@ EXTRA_DIST += \
 	tests/eswitch/test_actions.py \
 	tests/eswitch/test_adapter.py \
 	tests/eswitch/test_faults.py \
+	tests/eswitch/test_lag.py \
 	tests/eswitch/test_legacy.py \
 	tests/eswitch/test_life.py \
 	tests/eswitch/test_rates.py \
+	tests/eswitch/test_speed.py \
 	tests/eswitch/test_switchdev.py \
 	tests/eswitch/test_tables.py \
 	tests/eswitch/eswemu.h \
@@ -25,6 +27,7 @@ EXTRA_DIST += \
 	tests/eswitch/fdb.c \
 	tests/eswitch/health.c \
 	tests/eswitch/knobs.c \
+	tests/eswitch/lag.c \
 	tests/eswitch/legacy.c \
 	tests/eswitch/main.c \
 	tests/eswitch/match.c \

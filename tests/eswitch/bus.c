@@ -13,6 +13,7 @@
 
 static LIST_HEAD(esw_cards);
 static DEFINE_MUTEX(esw_cards_lock);
+static bool esw_closed;		/* the module goes: no more cards */
 
 static struct esw_card *esw_card_find(unsigned int id)
 {
@@ -72,7 +73,7 @@ static ssize_t new_device_store(struct bus_type *bus, const char *buf,
 	    !flows || flows > INT_MAX)
 		return -EINVAL;
 	mutex_lock(&esw_cards_lock);
-	err = esw_card_plug(id, pfs, vfs, flows);
+	err = esw_closed ? -ENODEV : esw_card_plug(id, pfs, vfs, flows);
 	mutex_unlock(&esw_cards_lock);
 	return err ?: count;
 }
@@ -224,6 +225,7 @@ void esw_bus_exit(void)
 	struct esw_card *card, *tmp;
 
 	mutex_lock(&esw_cards_lock);
+	esw_closed = true;
 	list_for_each_entry_safe(card, tmp, &esw_cards, node)
 		esw_card_unplug(card);
 	mutex_unlock(&esw_cards_lock);

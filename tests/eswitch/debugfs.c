@@ -55,7 +55,8 @@ DEFINE_DEBUGFS_ATTRIBUTE(esw_crash_fops, NULL, esw_crash_set, "%llu\n");
 static void esw_table_rule(struct seq_file *m, const struct esw_rule *rule)
 {
 	static const char *const kinds[] = {
-		[ESW_ACT_OUTPUT] = "output", [ESW_ACT_HOST] = "host",
+		[ESW_ACT_OUTPUT] = "output", [ESW_ACT_LAG] = "lag",
+		[ESW_ACT_HOST] = "host",
 		[ESW_ACT_VLAN_PUSH] = "vlan_push",
 		[ESW_ACT_VLAN_POP] = "vlan_pop",
 		[ESW_ACT_VLAN_SET] = "vlan_set", [ESW_ACT_SET] = "set",

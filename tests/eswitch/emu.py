@@ -382,9 +382,14 @@ class Card:
         stats = json.loads(sh(f"ip -j stats show dev {dev} group offload subgroup cpu_hit"))[0]["stats64"]
         return stats["rx"]["packets"], stats["tx"]["packets"]
 
-    def ping(self, vf, address, count=3):
-        code, said = status(f"ip netns exec {self.vm(vf)} ping -c {count} -i 0.05 -W 2 {address}")
-        return code == 0 or said
+    def ping(self, vf, address, patience=MAX_WAIT):
+        """True, or what ping said: three of them, again and again for PATIENCE seconds. An address that could not be resolved a
+        moment ago fails at once for a while."""
+        end = time.monotonic() + patience
+        while True:
+            code, said = status(f"ip netns exec {self.vm(vf)} ping -c 3 -i 0.05 -W 2 {address}")
+            if code == 0 or time.monotonic() > end:
+                return code == 0 or said
 
     def remove(self):
         TC.stop()

@@ -96,6 +96,7 @@ struct esw_port {
 	struct esw_vf_cfg cfg;
 	struct devlink_port dl_port;
 	bool dl_registered;
+	bool lag_idle;			/* an uplink its bond does not send by */
 	struct esw_leaf leaf;
 	struct esw_meter __rcu *police;	/* matchall on the representor */
 	unsigned long police_cookie;
@@ -132,6 +133,7 @@ struct esw_key {
 
 enum esw_act_kind {
 	ESW_ACT_OUTPUT,
+	ESW_ACT_LAG,		/* out of one of the uplinks under a bond */
 	ESW_ACT_HOST,		/* to the representor: trap and accept */
 	ESW_ACT_VLAN_PUSH,
 	ESW_ACT_VLAN_POP,
@@ -150,6 +152,10 @@ struct esw_act {
 			struct esw_port *port;
 			u16 gen;
 		} out;
+		struct {
+			struct esw_port *ports[ESW_MAX_PFS];
+			unsigned int n;
+		} lag;
 		struct {
 			u16 tci;
 			__be16 proto;
@@ -420,6 +426,13 @@ void esw_legacy_from_pf(struct esw_pf *pf, struct sk_buff *skb);
 void esw_ingress(struct esw_port *port, struct sk_buff *skb);
 void esw_to_function(struct esw_port *port, struct sk_buff *skb);
 void esw_to_host(struct esw_port *port, struct sk_buff *skb, u32 chain);
+
+/* lag.c */
+int esw_lag_init(void);
+void esw_lag_exit(void);
+unsigned int esw_lag_ports(struct esw_card *card, struct net_device *bond,
+			   struct esw_port **ports);
+struct esw_port *esw_lag_pick(const struct esw_act *act, struct sk_buff *skb);
 
 /* exec.c: RCU held, BH off */
 bool esw_exec(const struct esw_rule *rule, struct esw_port *in,

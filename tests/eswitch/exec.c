@@ -8,6 +8,15 @@ static void esw_output(const struct esw_act *act, struct sk_buff *skb)
 {
 	struct esw_port *port = act->out.port;
 
+	if (act->kind == ESW_ACT_LAG) {
+		port = esw_lag_pick(act, skb);
+		if (port)
+			esw_to_function(port, skb);
+		else
+			kfree_skb(skb);
+		return;
+	}
+
 	/* The VF that was meant is gone; another may have its number. */
 	if (READ_ONCE(port->gen) != act->out.gen) {
 		esw_count_rx_drop(port->cnt);
@@ -99,7 +108,7 @@ bool esw_exec(const struct esw_rule *rule, struct esw_port *in,
 			esw_to_host(in, skb, 0);
 			return false;
 		}
-		if (act->kind != ESW_ACT_OUTPUT) {
+		if (act->kind != ESW_ACT_OUTPUT && act->kind != ESW_ACT_LAG) {
 			if (esw_act_on(act, in, skb))
 				break;
 		} else if (i == rule->n_acts - 1) {

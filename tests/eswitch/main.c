@@ -15,17 +15,26 @@ static int __init esw_init(void)
 		return -ENOMEM;
 	esw_match_init();
 	esw_debugfs_init();
+	err = esw_lag_init();
+	if (err)
+		goto err_debugfs;
 	err = esw_bus_init();
-	if (err) {
-		esw_debugfs_exit();
-		destroy_workqueue(esw_wq);
-	}
+	if (err)
+		goto err_lag;
+	return 0;
+
+err_lag:
+	esw_lag_exit();
+err_debugfs:
+	esw_debugfs_exit();
+	destroy_workqueue(esw_wq);
 	return err;
 }
 
 static void __exit esw_exit(void)
 {
 	esw_bus_exit();
+	esw_lag_exit();
 	esw_debugfs_exit();
 	/* Rules are freed by rcu_work: first the callbacks, then the work. */
 	rcu_barrier();

@@ -143,7 +143,7 @@ static int esw_poll(struct napi_struct *napi, int budget)
 		skb = __ptr_ring_consume(&nd->ring);
 		if (!skb)
 			break;
-		napi_gro_receive(napi, skb);
+		netif_receive_skb(skb);
 	}
 	if (done < budget)
 		napi_complete_done(napi, done);
@@ -277,27 +277,6 @@ int esw_netdev_register(struct net_device *dev)
 	return err;
 }
 
-static void esw_skb_free(void *skb)
-{
-	kfree_skb(skb);
-}
-
-/*
- * Undo alloc and, when done, register. No port may point at @dev any more,
- * and a grace period must have passed since.
- */
-void esw_netdev_free(struct net_device *dev)
-{
-	struct esw_netdev *nd = netdev_priv(dev);
-
-	if (dev->reg_state == NETREG_REGISTERED)
-		unregister_netdev(dev);
-	ptr_ring_cleanup(&nd->ring, esw_skb_free);
-	if (nd->own_cnt)
-		free_percpu(nd->cnt);
-	free_netdev(dev);
-}
-
 static bool esw_tx_ok(struct sk_buff *skb, struct esw_port *port)
 {
 	if (likely(pskb_may_pull(skb, ETH_HLEN)))
@@ -366,6 +345,32 @@ static const struct net_device_ops esw_cable_ops = {
 	.ndo_set_mac_address	= eth_mac_addr,
 	.ndo_validate_addr	= eth_validate_addr,
 };
+
+static void esw_skb_free(void *skb)
+{
+	kfree_skb(skb);
+}
+
+/*
+ * Undo alloc and, when done, register. No port may point at @dev any more,
+ * and a grace period must have passed since.
+ */
+void esw_netdev_free(struct net_device *dev)
+{
+	struct esw_netdev *nd = netdev_priv(dev);
+
+	if (dev->reg_state == NETREG_REGISTERED)
+		unregister_netdev(dev);
+	if (dev->netdev_ops == &esw_vf_ops) {
+		/* What waits for its rate, or just waited, points at @dev. */
+		esw_qos_flush(nd->port);
+		synchronize_net();
+	}
+	ptr_ring_cleanup(&nd->ring, esw_skb_free);
+	if (nd->own_cnt)
+		free_percpu(nd->cnt);
+	free_netdev(dev);
+}
 
 static int esw_nic_publish(struct esw_port *port, struct net_device *dev)
 {

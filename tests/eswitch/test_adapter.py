@@ -67,7 +67,7 @@ def test_unbound_vf_keeps_representor_and_rules(make_card):
     card.connect(card.rep(0), card.rep(1))
     write(f"{BUS}/drivers/eswemu/unbind", "card0.0v1")
     assert card.rep(1) in sh("ip link") and len(card.rules()) == 2
-    card.ping(0, card.address(1), count=1)
+    card.ping(0, card.address(1), patience=0)
     write(f"{BUS}/drivers/eswemu/bind", "card0.0v1")
     card.guests(2)
     assert card.ping(0, card.address(1)) is True

@@ -57,7 +57,7 @@ def test_crash_and_recovery(make_card):
     write(card.debug("crash"), 1)
     assert "state error" in sh(f"devlink health show {card.handle} reporter fw")
     assert "crashed" in sh(f"devlink health diagnose {card.handle} reporter fw")
-    assert card.ping(0, card.address(1), count=1) is not True
+    assert card.ping(0, card.address(1), patience=0) is not True
     done, said = card.filter(card.rep(0), DROP % 5, prio=5, check=False)
     assert not done and "Input/output error" in said
     sh(f"devlink health recover {card.handle} reporter fw")

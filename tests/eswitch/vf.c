@@ -64,7 +64,6 @@ void esw_vf_remove(struct esw_fn *fn)
 	devlink_port_type_clear(&vf->dl_port);
 	RCU_INIT_POINTER(vf->port->nic, NULL);
 	synchronize_net();
-	esw_qos_flush(vf->port);
 	esw_netdev_free(vf->netdev);
 	devl_port_unregister(&vf->dl_port);
 	devl_unlock(devlink);

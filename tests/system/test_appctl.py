@@ -8,6 +8,9 @@ from harness.command import attempt
 from harness.wait import until
 from test_forwarding import datagram
 
+# What these tests are about does not depend on where flows run.
+pytestmark = pytest.mark.tiers("kernel")
+
 COMMANDS = """
 version list-commands exit vlog/list vlog/set vlog/reopen fdb/show fdb/flush fdb/stats-show ofproto/list ofproto/trace
 bridge/dump-flows dpif/show dpctl/show dpctl/dump-flows dpctl/del-flows upcall/show revalidator/wait revalidator/purge

@@ -9,6 +9,9 @@ from harness.command import attempt, run
 from harness.switch import Bridge, program
 from harness.wait import equals, until
 
+# What these tests are about does not depend on where flows run.
+pytestmark = pytest.mark.tiers("kernel")
+
 
 def get(switch, table, row, column):
     """The column, without the quotes that ovs-vsctl puts round strings."""

@@ -10,6 +10,9 @@ from harness.command import attempt
 from harness.wait import equals, until
 from test_forwarding import datagram
 
+# What these tests are about does not depend on where flows run.
+pytestmark = pytest.mark.tiers("kernel")
+
 # Version, type, length, transaction id.
 HELLO_10 = bytes([1, 0, 0, 8, 0, 0, 0, 1])
 FEATURES_REQUEST_10 = bytes([1, 5, 0, 8, 0, 0, 0, 2])

@@ -11,6 +11,9 @@ from harness.command import attempt, run
 from harness.switch import ORACLE_UPTIME, program, uptime
 from harness.wait import until
 
+# What these tests are about does not depend on where flows run.
+pytestmark = pytest.mark.tiers("kernel")
+
 OVS_CTL = "/usr/share/openvswitch/scripts/ovs-ctl"
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PIDFILE = "/run/openvswitch/ovs-vswitchd.pid"

@@ -135,11 +135,19 @@ class Show:
     def megaflows(self):
         heading("Each megaflow: where it runs, and why not lower")
         if self.options.daemon == "oracle":
-            text = self.switch.appctl("dpctl/dump-flows", "-m")
-        else:
-            text = run(os.path.join(os.environ["SLUICE_BUILD"], "sluicectl"), "flows", env=self.switch.env)
-        print("".join("    " + line + "\n" for line in text.splitlines()), end="")
-        return text
+            print(self.switch.appctl("dpctl/dump-flows", "-m"))
+            return
+        print("".join("    " + line + "\n" for line in self.sluicectl("flows").splitlines()), end="")
+        flows = json.loads(self.sluicectl("flows", "--json"))
+        self.check(all(flow["tier"] and flow["why"] for flow in flows), f"each of {len(flows)} megaflows has its place and a reason")
+        for first, second in itertools.combinations(NAMES, 2):
+            pair = f"ipv4(src={self.vms[first].ip},dst={self.vms[second].ip}"
+            there = {"drop" if flow["actions"] == "drop" else "forward" for flow in flows if pair in flow["match"]}
+            wanted = "forward" if (first, second) in MAY_TALK else "drop"
+            self.check(there == {wanted}, f"{first} -> {second}: the megaflow's actions {wanted}")
+
+    def sluicectl(self, *arguments):
+        return run(os.path.join(os.environ["SLUICE_BUILD"], "sluicectl"), *arguments, env=self.switch.env)
 
     def shell(self):
         heading("A shell beside it all; leave it with exit")

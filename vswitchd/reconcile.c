@@ -167,6 +167,19 @@ bridge_set_identity(struct vswitch *vs, struct running_bridge *b, struct desired
     d->config.datapath_id = id;
 }
 
+/* A datapath of the kernel gives the local port's device an address of its own. */
+static void
+bridge_apply_hwaddr(struct vswitch *vs, const struct running_bridge *b)
+{
+    const struct running_port *local = running_port_find(b, b->name);
+    const struct netdev_info *dev = local && local->port ? netdev_by_name(vs->netdevs, b->name) : NULL;
+    int error = dev && !eth_addr_equals(dev->mac, b->hwaddr) ? netdev_set_mac(vs->netdevs, b->name, b->hwaddr) : 0;
+
+    if (error) {
+        log_warn(LOG_bridge, "bridge %s: could not set its MAC (%s)", b->name, errno_text(error));
+    }
+}
+
 static void
 bridge_refuse(struct running_bridge *b, char *why)
 {
@@ -402,6 +415,7 @@ reconcile_bridge(struct vswitch *vs, struct running_bridge *b, const struct ovsd
             bridge_set_identity(vs, b, &d);
             bridge_reconfigure(b->bridge, &d.config);
         }
+        bridge_apply_hwaddr(vs, b);
     }
     desired_bridge_destroy(&d);
 }

@@ -6,10 +6,12 @@
 
 #include "lib/base/hash.h"
 #include "ofproto/commands.h"
+#include "ofproto/freeze.h"
 #include "ofproto/l2.h"
 #include "ofproto/private.h"
 
 #define AGE_INTERVAL_MS 1000
+#define FROZEN_IDLE_MS 60000 /* States that translations froze are kept so long without use, and longer than megaflows are. */
 
 static void
 age_due(void *ofproto)
@@ -22,6 +24,9 @@ age_due(void *ofproto)
         if (l2_age(br->l2)) {
             bridge_changed(br);
         }
+    }
+    if (freeze_count()) {
+        freeze_sweep(now_ms(), MAX(FROZEN_IDLE_MS, 3 * (int64_t) o->config.max_idle_ms));
     }
     loop_timer_set(o->second_timer, AGE_INTERVAL_MS);
 }

@@ -82,6 +82,7 @@ struct port_config {
     const unsigned long *trunks;    /* 4096-bit map, NULL: all. */
     const unsigned long *cvlans;    /* dot1q-tunnel. */
     bool protected_port;
+    uint16_t qinq_tpid;             /* other_config:qinq-ethtype: Ethertype of the outer tag of dot1q-tunnel ports; 0: the default, 802.1ad. */
     enum { PRIORITY_TAGS_NEVER, PRIORITY_TAGS_IF_NONZERO, PRIORITY_TAGS_ALWAYS } priority_tags;
     const char *const (*options)[2]; /* Remaining Interface.options as name, value. */
     size_t n_options;

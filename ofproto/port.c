@@ -70,6 +70,7 @@ settings_create(const struct port_config *c, const struct port_settings *old)
     set_bitmap(c->cvlans, s->cvlans, sizeof s->cvlans, &s->all_cvlans);
     s->protected_port = c->protected_port;
     s->priority_tags = c->priority_tags;
+    s->qinq_tpid = c->qinq_tpid;
     if (old) {
         s->of_config = old->of_config;
         s->of_state = old->of_state;

@@ -142,10 +142,16 @@ do_learn(struct xl *xl, const struct ofact_learn *l)
     fm->table_id = l->table_id;
     fm->idle_timeout = l->idle;
     fm->hard_timeout = l->hard;
-    fm->flags = l->flags & OFPFF_SEND_FLOW_REM;
+    fm->flags = l->flags & LEARN_SEND_FLOW_REM ? OFPFF_SEND_FLOW_REM : 0;
     fm->buffer_id = OFP_NO_BUFFER;
     fm->out_port = OFPP_ANY;
     fm->out_group = OFPG_ANY;
+    if (l->fin_idle || l->fin_hard) {
+        struct ofact_fin_timeout *fin = ofact_put(&fm->actions, OFACT_FIN_TIMEOUT, sizeof *fin);
+
+        fin->idle = l->fin_idle;
+        fin->hard = l->fin_hard;
+    }
     for (uint32_t i = 0; i < l->n_specs; i++) {
         learn_spec(xl, &l->specs[i], fm);
     }

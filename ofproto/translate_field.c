@@ -200,8 +200,6 @@ xl_pop_vlan(struct xl *xl)
     unsigned n = xl_n_vlans(&xl->key);
 
     if (!n) {
-        /* Bits without a tag: left by a write to the TCI. */
-        memset(&xl->key.vlan[0], 0, sizeof xl->key.vlan[0]);
         return;
     }
     memset(&xl->mask->vlan[1], 0xff, (n - 1) * sizeof xl->mask->vlan[0]);

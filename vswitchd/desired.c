@@ -277,6 +277,7 @@ desired_vlans(struct desired_port *d, const struct ovsdb_row *port)
 {
     struct port_config *c = &d->config;
     const char *tags = row_map(port, "other_config", "priority-tags");
+    const char *qinq = row_map(port, "other_config", "qinq-ethtype");
     int64_t tag = column_number(port, "tag", -1);
 
     c->vlan_tag = tag >= 0 && tag < 4096 ? (int) tag : -1;
@@ -292,6 +293,7 @@ desired_vlans(struct desired_port *d, const struct ovsdb_row *port)
     } else if (tags && (!strcmp(tags, "true") || !strcmp(tags, "if-nonzero"))) {
         c->priority_tags = PRIORITY_TAGS_IF_NONZERO;
     }
+    c->qinq_tpid = qinq && !strcmp(qinq, "802.1q") ? 0x8100 : 0x88a8;
 }
 
 static void

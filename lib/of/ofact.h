@@ -65,9 +65,10 @@ struct ofact_note { struct ofact a; uint32_t length; uint8_t data[]; };
 struct ofact_sample { struct ofact a; uint16_t probability; uint16_t pad; uint32_t collector_set, obs_domain, obs_point, sampling_port; uint8_t direction; };
 struct ofact_conjunction { struct ofact a; uint8_t clause, n_clauses; uint16_t pad; uint32_t id; };
 struct ofact_learn_spec { bool src_is_field; uint8_t dst; /* 0 match, 1 load, 2 output */ uint16_t n_bits; struct subfield src_sub, dst_sub; union field_value imm; };
+enum { LEARN_SEND_FLOW_REM = 1, LEARN_DELETE_LEARNED = 2, LEARN_WRITE_RESULT = 4 };
 struct ofact_learn {
     struct ofact a;
-    uint16_t idle, hard, priority, fin_idle, fin_hard, flags;
+    uint16_t idle, hard, priority, fin_idle, fin_hard, flags; /* LEARN_*. */
     uint8_t table_id, pad[3];
     uint64_t cookie; /* Host order. */
     uint32_t limit;

@@ -359,6 +359,10 @@ check_learn(struct ofact *record, struct checker *c)
     const struct ofact_learn *a = (const void *) record;
     struct match learned;
 
+    /* Learned rules are neither counted nor bound to the life of the one that learns. */
+    if (a->flags & ~LEARN_SEND_FLOW_REM || a->limit) {
+        return OFERR_OFPBAC_BAD_TYPE;
+    }
     match_init_any(&learned);
     for (uint32_t i = 0; i < a->n_specs; i++) {
         const struct ofact_learn_spec *spec = &a->specs[i];

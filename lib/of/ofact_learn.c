@@ -9,7 +9,6 @@
 #define SPEC_IMMEDIATE 0x2000
 #define SPEC_UNUSED 0xc400
 #define LEARN_FLAGS_ALL 7
-#define LEARN_WRITE_RESULT 4
 enum { DST_MATCH, DST_LOAD, DST_OUTPUT };
 
 static enum of_error

@@ -15,6 +15,8 @@ lse(uint32_t label, unsigned tc, bool bos, unsigned ttl)
 static unsigned
 count(const struct flow_key *key, struct flow_key *mask)
 {
+    unsigned n = 0;
+
     if (!xl_is_mpls(key->eth_type)) {
         return 0;
     }
@@ -25,11 +27,9 @@ count(const struct flow_key *key, struct flow_key *mask)
         if (key->mpls[i] & htonl(LSE_BOS)) {
             return i + 1;
         }
-        if (!key->mpls[i]) {
-            return i;
-        }
+        n += key->mpls[i] != 0; /* A stack cut short has no bottom. */
     }
-    return FLOW_N_MPLS;
+    return n;
 }
 
 /* What the lowest label hides. */

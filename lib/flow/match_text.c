@@ -240,8 +240,10 @@ put_l3(const struct printing *p, const struct protocol *protocol)
     PUT(ip_any);
     PUT(mpls);
     for (int i = 1; i < FLOW_N_MPLS; i++) {
-        if (m->mask.mpls[i]) {
+        if (m->mask.mpls[i] == UINT32_MAX) {
             buf_putf(p->b, "mpls_lse%d=%u,", i, ntohl(m->key.mpls[i]));
+        } else if (m->mask.mpls[i]) {
+            buf_putf(p->b, "mpls_lse%d=0x%08x/0x%08x,", i, ntohl(m->key.mpls[i]), ntohl(m->mask.mpls[i]));
         }
     }
     put_field(p, FIELD_IP_FRAG, "nw_frag");

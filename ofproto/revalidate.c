@@ -23,7 +23,8 @@ COUNTER(revalidate_adopted, "A flow that an earlier daemon left in the datapath 
 COUNTER(revalidate_foreign, "A flow in the datapath that we could not make out was removed.");
 
 #define BATCH 64
-#define COALESCE_MS 2          /* Changes that come in a burst share a cycle. */
+#define COALESCE_MS 2          /* Changes that come in a burst share a cycle... */
+#define COALESCE_MAX_MS 100    /* ...and cycles under a stream of changes take at most half of a core's time. */
 #define CROWDED_IDLE_MS 100    /* Above flow-limit megaflows leave when idle this long. */
 #define ADOPT_MAX 4096         /* Unknown flows handled in one cycle. */
 
@@ -374,7 +375,7 @@ wait_for_work(struct revalidators *rv)
     }
     if (rv->woken && !rv->stop) {
         pthread_mutex_unlock(&rv->mutex);
-        usleep(COALESCE_MS * 1000);
+        usleep((useconds_t) MAX(COALESCE_MS, MIN(revalidators_dump_ms(rv), COALESCE_MAX_MS)) * 1000);
         pthread_mutex_lock(&rv->mutex);
     }
     __atomic_store_n(&rv->woken, false, __ATOMIC_RELAXED);
@@ -478,7 +479,9 @@ revalidators_configure(struct revalidators *rv, const struct ofproto_config *c)
 void
 revalidators_wake(struct revalidators *rv)
 {
-    if (!rv || __atomic_load_n(&rv->woken, __ATOMIC_RELAXED)) {
+    /* Without megaflows there is nothing to look at: a million rules are added without a word to this thread. One that a handler is installing just
+     * now carries the generation it was translated in, and the next cycle looks at it. */
+    if (!rv || __atomic_load_n(&rv->woken, __ATOMIC_RELAXED) || !megaflows_n(rv->datapath->megaflows)) {
         return;
     }
     pthread_mutex_lock(&rv->mutex);

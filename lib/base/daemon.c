@@ -25,6 +25,7 @@ static struct {
     bool detach, chdir, unconfined;
     int ready_fd; /* The pipe to who waits for daemon_ready(); -1: nobody. */
     char *pidfile;
+    int pidfile_fd; /* Of the locked 'pidfile'. */
     int died_of; /* The signal that stops us; 0: none. */
 } self = {.ready_fd = -1};
 
@@ -278,7 +279,7 @@ daemon_start(const struct daemon_options *options)
         daemon_drop_privileges(options->user);
     }
     if (self.pidfile) {
-        pidfile_create(self.pidfile, options->overwrite_pidfile);
+        self.pidfile_fd = pidfile_create(self.pidfile, options->overwrite_pidfile);
         atexit(daemon_exit_cleanup); /* Start-up may still fail, anywhere. */
     }
 }
@@ -293,7 +294,7 @@ void
 daemon_exit_cleanup(void)
 {
     if (self.pidfile) {
-        unlink(self.pidfile);
+        pidfile_remove(self.pidfile, self.pidfile_fd);
         free(self.pidfile);
         self.pidfile = NULL;
     }

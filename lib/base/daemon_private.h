@@ -7,7 +7,9 @@
 
 /* Ends the program, with a message, if the process that 'path' names is alive. */
 void pidfile_check(const char *path);
-/* Writes the pid to 'path' and locks it until the process ends. Errors are fatal. */
-void pidfile_create(const char *path, bool overwrite);
+/* Writes the pid to 'path' and locks it until the process ends. The descriptor that holds the lock; errors are fatal. */
+int pidfile_create(const char *path, bool overwrite);
+/* Removes 'path' if it still is the file of 'fd'. */
+void pidfile_remove(const char *path, int fd);
 
 #endif

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "lib/base/daemon_private.h"
 #include "lib/base/log.h"
@@ -39,7 +40,7 @@ pidfile_check(const char *path)
     }
 }
 
-void
+int
 pidfile_create(const char *path, bool overwrite)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -67,4 +68,16 @@ pidfile_create(const char *path, bool overwrite)
     free(tmp);
     /* 'fd' stays open: closing it, or any other descriptor of the file in this process, would lose the lock
      * (fcntl(2)). */
+    return fd;
+}
+
+void
+pidfile_remove(const char *path, int fd)
+{
+    struct stat ours, there;
+
+    /* A daemon that was started while this one took its time to end has put its own in the place. */
+    if (!fstat(fd, &ours) && !stat(path, &there) && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino) {
+        unlink(path);
+    }
 }

@@ -39,7 +39,7 @@ def test_flow_goes_to_tc_and_forwards_there(switch, lan):
     until(lambda: len([got for got in second.drain() if got == frame]) > 0, "TC forwards")
     text = filters(first)
     assert "flower" in text and "skip_hw" in text and re.search(r"cookie [0-9a-f]{32}", text)
-    listed = switch.appctl("dpctl/dump-flows", "-m", "type=offloaded")
+    listed = switch.appctl("dpctl/dump-flows", "-m", "type=tc")
     cookie = re.search(r"cookie ([0-9a-f]{32})", text).group(1)
     assert "dp:tc" in listed and cookie in listed.replace("-", "")
     assert "tc" in sluicectl(switch, "offload")

@@ -189,8 +189,12 @@ check_vlan_write(struct ofact_set_field *a, struct checker *c)
         assume_vlan(c);
     } else if ((a->field->id == FIELD_VLAN_VID || a->field->id == FIELD_VLAN_PCP) && !a->has_vlan) {
         error = inconsistent(c);
-    } else if (a->field->id == FIELD_VLAN_TCI && a->mask.be16 & a->value.be16 & htons(FLOW_VLAN_PRESENT)) {
-        assume_vlan(c);
+    } else if (a->field->id == FIELD_VLAN_TCI) {
+        /* It says itself whether there is a tag. */
+        c->match.key.vlan[0].tci &= htons(~FLOW_VLAN_PRESENT & 0xffff);
+        if (a->mask.be16 & a->value.be16 & htons(FLOW_VLAN_PRESENT)) {
+            assume_vlan(c);
+        }
     }
     return error;
 }

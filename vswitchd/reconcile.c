@@ -531,7 +531,7 @@ reconcile_device_event(struct vswitch *vs, const struct netdev_info *dev, bool g
         }
         p->status_dirty = true;
         if (p->port && gone) {
-            running_port_unplug(b, p, false);
+            running_port_unplug(b, p, true); /* What is left of it in the datapath and TC goes too. */
             port_refuse(p, LOG_LEVEL_INFO, xasprintf("could not open network device %s (No such device)", p->name));
             p->port_seq = 0;
         } else if (p->port) {

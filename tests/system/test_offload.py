@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import struct
 
 import pytest
 from harness.command import run
@@ -40,8 +41,10 @@ def test_flow_goes_to_tc_and_forwards_there(switch, lan):
     text = filters(first)
     assert "flower" in text and "skip_hw" in text and re.search(r"cookie [0-9a-f]{32}", text)
     listed = switch.appctl("dpctl/dump-flows", "-m", "type=tc")
-    cookie = re.search(r"cookie ([0-9a-f]{32})", text).group(1)
-    assert "dp:tc" in listed and cookie in listed.replace("-", "")
+    # Text has a ufid as four numbers, the cookie has them as they lie in memory.
+    cookie = bytes.fromhex(re.search(r"cookie ([0-9a-f]{32})", text).group(1))
+    ufid = "".join(f"{number:08x}" for number in struct.unpack("=4I", cookie))
+    assert "dp:tc" in listed and ufid in listed.replace("-", "")
     assert "tc" in sluicectl(switch, "offload")
 
 

@@ -58,6 +58,12 @@ status_put(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *ro
     ovsdb_txn_update(txn, row, column, wire);
 }
 
+static bool
+is_written(const struct vswitch *vs, const char *uuid, const char *column)
+{
+    return json_object_get(json_object_get(vs->written->rows, uuid), column) != NULL;
+}
+
 static json_t *
 optional_string(const char *text)
 {
@@ -248,8 +254,8 @@ put_bridge_and_ports(struct vswitch *vs, struct ovsdb_txn *txn, struct running_b
         if (interface && (dirty || !json_object_get(vs->written->rows, p->interface_uuid))) {
             put_interface(vs, txn, p, interface);
         }
-        if (interface && with_stats) {
-            put_statistics(vs, txn, p, interface);
+        if (interface && (with_stats || !is_written(vs, p->interface_uuid, "statistics"))) {
+            put_statistics(vs, txn, p, interface); /* At once for a new port, then every interval. */
         }
     }
     if (b->bridge) {

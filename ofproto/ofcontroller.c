@@ -223,11 +223,15 @@ accept_snoop(struct stream *stream, void *listener)
 {
     struct snoop *from = listener;
     struct snoop *s = xzalloc(sizeof *s);
+    struct buf hello = BUF_EMPTY;
 
     s->mgr = from->mgr;
     s->stream = stream;
     stream_set_ops(stream, &snoop_ops, s);
     cds_list_add_tail(&s->node, &from->mgr->snoops);
+    hello_encode(from->mgr->bridge->versions, &hello); /* Who listens waits for one, as on any connection. */
+    stream_send(stream, hello.data, hello.len);
+    buf_free(&hello);
 }
 
 static void

@@ -23,8 +23,6 @@ static struct log_limit peer_limit = LOG_LIMIT(60, 20);
 #define TURN_PIECES 16                  /* Of a long reply at once. */
 #define READ_HIGH (256 * 1024)          /* Bytes that may wait to be looked at. */
 
-static void ofconn_work(struct ofconn *);
-
 /* Lets go of a session that failed; nothing may touch it afterwards. */
 static void
 ofconn_fail(struct ofconn *c, int error)

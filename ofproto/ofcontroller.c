@@ -32,8 +32,6 @@ struct snoop {
     bool seen;
 };
 
-static void controller_connect(void *controller);
-
 static void
 remember_error(struct controller *c, int error)
 {

@@ -20,8 +20,6 @@ COUNTER(ovsdb_bad_update, "The database server sent an update that could not be 
 #define ECHO_ID "echo"
 #define MONITOR_ID "sluice"
 
-static void client_connect(struct ovsdb *);
-
 static void
 client_notify_changed(struct ovsdb *db)
 {

@@ -138,7 +138,9 @@ put_interface(struct vswitch *vs, struct ovsdb_txn *txn, struct running_port *p,
         status_put(vs, txn, row, "admin_state", json_string("up"));
         status_put(vs, txn, row, "link_state", json_string("up"));
     }
-    put_driver(vs, txn, row, p->name);
+    if (p->status_dirty || !is_written(vs, row->uuid, "status")) {
+        put_driver(vs, txn, row, p->name); /* Asks the device: only when something about it changed. */
+    }
     p->status_dirty = false;
 }
 

@@ -312,7 +312,7 @@ port_gone(struct place *p, struct place_port *port)
     htable_remove(&p->ports_by_ifindex, &port->by_ifindex);
     /* What the promoter is about to put has found its place before; what it takes up next does not find the
      * port. */
-    while (p->promoting && p->batch_number == batch) {
+    while (p->n_promoting && p->batch_number == batch) {
         pthread_cond_wait(&p->not_busy, &p->lock);
     }
     while ((n = seize_filters_of(p, ifindex, flows, ufids, PLACE_BATCH)) > 0) {
@@ -591,7 +591,7 @@ place_counts(struct place *p, struct place_counts *c)
 {
     pthread_mutex_lock(&p->lock);
     *c = (struct place_counts){
-        .promoted = p->n_promoted, .refused = p->n_refused, .demoted = p->n_demoted, .queued = p->n_queued};
+        .promoted = p->n_promoted, .refused = p->n_refused, .demoted = p->n_demoted, .queued = p->n_queued + p->n_promoting};
     memcpy(c->flows, p->n_tier, sizeof c->flows);
     pthread_mutex_unlock(&p->lock);
     if (!p->enabled && p->dp->ops->lookup_stats) {

@@ -46,7 +46,8 @@ int place_flow_flush(struct place *);
 /* sluicectl offload: how many flows at each tier, how many promotions, refusals by reason. */
 struct place_counts {
     uint64_t flows[PLACE_HW + 1];
-    uint64_t promoted, refused, demoted, queued;
+    uint64_t promoted, refused, demoted;
+    uint64_t queued; /* Flows that wait for promotion or are on their way. */
 };
 void place_counts(struct place *, struct place_counts *);
 void place_reasons(struct place *, void (*fn)(const char *why, uint64_t n_flows, void *arg), void *arg);

@@ -87,7 +87,7 @@ struct place {
     enum place_policy policy;
     bool stop;
     bool promoter_running;
-    bool promoting;        /* The promoter is working on a batch. */
+    size_t n_promoting;    /* Flows of the batch that the promoter is working on; 0: on none. */
     uint64_t batch_number; /* Of its batches. */
     pthread_t promoter;
     struct htable flows, ports_by_number, ports_by_ifindex, reasons, shapes;

@@ -399,7 +399,7 @@ work_off(struct promoter *pr, size_t n)
         job_finish(pr, &pr->jobs[i]);
     }
     note_pressure(pr, n_jobs);
-    p->promoting = false;
+    p->n_promoting = 0;
     place_release(p, pr->flows, n);
     pthread_mutex_unlock(&p->lock);
 }
@@ -458,7 +458,7 @@ place_promoter_main(void *place_)
             wait_for_work(p, p->n_queued ? pause : 0);
             continue;
         }
-        p->promoting = true;
+        p->n_promoting = n;
         p->batch_number++;
         pthread_mutex_unlock(&p->lock);
         work_off(pr, n);

@@ -139,7 +139,10 @@ class Switch:
         return os.path.join(self.rundir, name)
 
     def vsctl(self, *arguments, **options):
-        return run("ovs-vsctl", "--timeout=30", *arguments, env=self.env, limit=40, **options)
+        try:
+            return run("ovs-vsctl", "--timeout=30", *arguments, env=self.env, limit=40, **options)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.condition()}") from None
 
     def ofctl(self, *arguments, **options):
         return run("ovs-ofctl", "--timeout=30", *arguments, env=self.env, limit=40, **options)
@@ -158,6 +161,16 @@ class Switch:
                 with open(path, errors="replace") as file:
                     text += file.read()
         return text
+
+    def condition(self):
+        """For who waited for the daemon in vain: whether it lives, where its threads are, the end of its log."""
+        if not self.vswitchd:
+            return f"{self.daemon} does not run"
+        status = self.vswitchd.poll()
+        text = f"{self.daemon} runs" if status is None else f"{self.daemon} ended with {status}"
+        if status is None and shutil.which("gdb"):
+            text += "\n" + attempt("gdb", "-p", str(self.vswitchd.pid), "-batch", "-ex", "thread apply all backtrace", limit=60).stdout
+        return text + "\n" + "\n".join(self.output().splitlines()[-40:])
 
     def complaints(self):
         """The lines of the log that a healthy run has none of."""

@@ -91,6 +91,14 @@ rule_unref(struct rule *r)
 }
 
 void
+rule_unref_unread(struct rule *r)
+{
+    if (__atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+        rule_free(r);
+    }
+}
+
+void
 rule_credit(struct rule *r, uint64_t packets, uint64_t bytes, int64_t used_ms)
 {
     __atomic_fetch_add(&r->n_packets, packets, __ATOMIC_RELAXED);

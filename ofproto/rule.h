@@ -12,6 +12,7 @@ struct rule *rule_create(struct bridge *, const struct flow_mod *, uint8_t table
 /* A shared list equal to 'list'; rule_actions_release() gives it back, after which readers may see it for a grace period. */
 struct rule_actions *rule_actions_intern(struct bridge *, const void *list, size_t size);
 void rule_actions_release(struct bridge *, struct rule_actions *);
+void rule_unref_unread(struct rule *); /* rule_unref() for a rule that no reader can have found: releases at once when last. */
 void rule_watch_timeouts(struct bridge *, struct rule *);  /* Puts it among the expirable ones if it has a timeout. */
 void rule_to_removed(const struct rule *, uint8_t reason, struct flow_removed *);
 

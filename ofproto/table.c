@@ -54,13 +54,12 @@ struct rule_set {
     size_t n, allocated;
     uint64_t cookie, cookie_mask;
     uint32_t out_port, out_group;
-    bool hidden;           /* Hidden rules count too. */
 };
 
 static bool
 rule_selected(const struct rule_set *set, const struct rule *r)
 {
-    return (set->hidden || !(r->flags & OFPFF_HIDDEN)) && !((r->cookie ^ set->cookie) & set->cookie_mask)
+    return !(r->flags & OFPFF_HIDDEN) && !((r->cookie ^ set->cookie) & set->cookie_mask)
            && (set->out_port == OFPP_ANY || ofact_outputs_to_port(r->actions->list, r->actions->size, set->out_port))
            && (set->out_group == OFPG_ANY || ofact_outputs_to_group(r->actions->list, r->actions->size, set->out_group));
 }
@@ -346,17 +345,13 @@ tables_n_rules(const struct bridge *br)
 }
 
 static void
-tables_remove_all(struct bridge *br, bool hidden_too, bool notify)
+tables_remove_all(struct bridge *br)
 {
-    struct rule_set set = {.out_port = OFPP_ANY, .out_group = OFPG_ANY, .hidden = hidden_too};
+    struct rule_set set = {.out_port = OFPP_ANY, .out_group = OFPG_ANY};
 
     visit_rules(br, OFPTT_ALL, NULL, rule_set_add, &set);
-    if (hidden_too) {
-        visit_rules(br, TABLE_INTERNAL, NULL, rule_set_add, &set);
-    }
     for (size_t i = 0; i < set.n; i++) {
-        classifier_remove(br->tables[set.rules[i]->table_id].cls, &set.rules[i]->cr);
-        rule_bury(br, set.rules[i], OFPRR_DELETE, notify, &(struct table_origin){0});
+        rule_remove(br, set.rules[i], OFPRR_DELETE, &(struct table_origin){0});
     }
     free(set.rules);
 }
@@ -379,7 +374,7 @@ add_normal(struct bridge *br, int32_t priority, uint16_t flags)
 void
 tables_flush(struct bridge *br, bool normal)
 {
-    tables_remove_all(br, false, true);
+    tables_remove_all(br);
     if (normal) {
         add_normal(br, 0, 0);
     }
@@ -434,12 +429,28 @@ tables_expire(struct bridge *br)
     }
 }
 
+/* The rule stays in its classifier, which goes as a whole. */
+static bool
+release_with_table(struct cls_rule *cr, void *br)
+{
+    struct rule *r = rule_of(cr);
+
+    COUNTER_INC(rule_removed);
+    cds_list_del_init(&r->expirable);
+    __atomic_store_n(&r->removed, true, __ATOMIC_RELAXED);
+    rule_actions_release(br, r->actions);
+    rule_unref_unread(r);
+    return true;
+}
+
+/* Taking a million rules out one by one takes seconds, which a stop of the daemon does not have. So readers go first; then nobody minds that the classifiers
+ * name rules that are gone. */
 void
 tables_destroy(struct bridge *br)
 {
-    tables_remove_all(br, true, false);
-    rcu_drain(); /* Readers of the classifiers are gone before these are. */
+    rcu_drain();
     for (size_t i = 0; i < N_TABLES; i++) {
+        classifier_for_each(br->tables[i].cls, NULL, release_with_table, br);
         classifier_destroy(br->tables[i].cls);
         free(br->tables[i].name);
     }

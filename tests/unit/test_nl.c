@@ -241,8 +241,7 @@ actions_come_back(void **state)
         "push_vlan(vid=5,pcp=1),2,pop_vlan,3",
         "set(eth(src=02:00:00:00:00:01)),set(ipv4(dst=10.0.0.1,tos=0x8/0xfc)),set(tcp(dst=80)),1",
         "set(ipv6(src=2001:db8::1)),set(skb_mark(0x5)),set(skb_priority(0x7)),1",
-        "ct(commit,zone=3,mark=0x1/0xff,label=0x1/"
-        "0x1,nat(src=10.0.0.1-10.0.0.9:1000-2000,random)),recirc(0x5)",
+        "ct(commit,zone=3,mark=0x1/0xff,label=0x1/0x1,nat(src=10.0.0.1-10.0.0.9:1000-2000,random)),recirc(0x5)",
         "ct(nat),recirc(0x5)",
         "ct_clear,trunc(100),4",
         "hash(l4(0)),recirc(0x9)",

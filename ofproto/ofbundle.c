@@ -93,12 +93,13 @@ static enum of_error
 check_packet_out(const struct of_msg *m)
 {
     struct packet_out po;
-    enum of_error error = packet_out_decode(m, &ofserve_limits, &po);
+    enum of_error error = packet_out_decode(m, &po);
 
     if (!error) {
+        error = po.buffer_id != OFP_NO_BUFFER ? OFERR_OFPBRC_BUFFER_UNKNOWN : packet_out_check(&po);
         packet_out_clear(&po);
     }
-    return error ? error : po.buffer_id != OFP_NO_BUFFER ? OFERR_OFPBRC_BUFFER_UNKNOWN : OFERR_OK;
+    return error;
 }
 
 /* Additions of the bundle so far that a later check for overlap must know. */
@@ -163,16 +164,17 @@ static enum of_error
 check_flow_mod(struct ofconn *c, struct bundle *b, const struct of_msg *m, struct additions *as)
 {
     struct flow_mod fm;
-    enum of_error error = flow_mod_decode(m, c->flow_mod_table_id, &ofserve_limits, &fm);
+    enum of_error error = flow_mod_decode(m, c->flow_mod_table_id, &fm);
     uint8_t table_id;
 
     if (error) {
         return error;
     }
     table_id = fm.table_id == OFPTT_ALL && fm.command == OFPFC_ADD ? 0 : fm.table_id;
+    error = table_id == TABLE_INTERNAL ? OFERR_OFPBRC_EPERM : table_check_actions(&fm, table_id);
     flow_mod_clear(&fm);
-    if (table_id == TABLE_INTERNAL) {
-        return OFERR_OFPBRC_EPERM;
+    if (error) {
+        return error;
     }
     if (fm.buffer_id != OFP_NO_BUFFER) {
         return OFERR_OFPBRC_BUFFER_UNKNOWN;

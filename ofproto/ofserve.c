@@ -8,8 +8,6 @@
 COUNTER(request_refused, "A request of an OpenFlow session was answered by an error.");
 COUNTER(request_by_slave, "A session in the slave role asked for a change.");
 
-const struct ofact_limits ofserve_limits = {.max_ports = OFP10_PORT_MAX, .table_id = OFPTT_ALL, .n_tables = N_TABLES, .strict = true};
-
 /* 'changes': not for a controller in the slave role (1.3.5, section 6.3.6). */
 static const struct {
     ofserve_fn *serve;

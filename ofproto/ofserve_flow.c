@@ -27,7 +27,7 @@ enum of_error
 serve_flow_mod(struct ofconn *c, const struct of_msg *m)
 {
     struct flow_mod fm;
-    enum of_error error = flow_mod_decode(m, c->flow_mod_table_id, &ofserve_limits, &fm);
+    enum of_error error = flow_mod_decode(m, c->flow_mod_table_id, &fm);
 
     return error ? error : ofserve_apply_flow_mod(c, &fm, m->xid);
 }
@@ -149,7 +149,7 @@ enum of_error
 serve_packet_out(struct ofconn *c, const struct of_msg *m)
 {
     struct packet_out po;
-    enum of_error error = packet_out_decode(m, &ofserve_limits, &po);
+    enum of_error error = packet_out_decode(m, &po);
 
     if (error) {
         return error;

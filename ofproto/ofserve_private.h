@@ -6,7 +6,6 @@
 #include "ofproto/ofconn_private.h"
 
 #define SERVED_TABLES TABLE_INTERNAL /* Those that controllers may use: 0 .. 253. */
-extern const struct ofact_limits ofserve_limits;
 
 typedef enum of_error ofserve_fn(struct ofconn *, const struct of_msg *);
 

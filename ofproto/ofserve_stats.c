@@ -54,6 +54,7 @@ fill_table_stats(const struct bridge *br, size_t i, struct of_table_stats *ts)
     *ts = (struct of_table_stats){
         .table_id = (uint8_t) i,
         .is_last = i + 1 == SERVED_TABLES,
+        .config = __atomic_load_n(&t->miss_config, __ATOMIC_RELAXED),
         .active = (uint32_t) classifier_n_rules(t->cls),
         .max_entries = t->max_flows == UINT32_MAX ? MAX_ENTRIES : t->max_flows,
         .lookups = __atomic_load_n(&t->n_lookups, __ATOMIC_RELAXED),

@@ -124,8 +124,8 @@ serve_table_mod(struct ofconn *c, const struct of_msg *m)
     slice_get_u8(&s, &table_id);
     slice_pull(&s, 3);
     slice_get_be32(&s, &config);
-    if (table_id != OFPTT_ALL && table_id >= SERVED_TABLES) {
-        return OFERR_OFPTMFC_BAD_TABLE;
+    if (table_id == TABLE_INTERNAL) {
+        return OFERR_OFPTMFC_EPERM;
     }
     if (m->version >= OF14) {
         return config ? OFERR_OFPTMFC_BAD_CONFIG : OFERR_OK;

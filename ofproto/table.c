@@ -8,6 +8,7 @@
 
 #include "lib/base/counter.h"
 #include "lib/base/rcu.h"
+#include "lib/flow/wire.h"
 #include "ofproto/bridge.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/rule.h"
@@ -136,7 +137,7 @@ rule_remove(struct bridge *br, struct rule *r, uint8_t reason, const struct tabl
 static bool
 looks_at_internals(const struct flow_mod *fm)
 {
-    return (fm->match.mask.recirc_id || fm->match.mask.dp_hash) && !(fm->flags & OFPFF_HIDDEN);
+    return (fm->match.key.recirc_id || fm->match.mask.dp_hash) && !(fm->flags & OFPFF_HIDDEN);
 }
 
 /* What every added rule must satisfy. '*table_id' is where it goes. */
@@ -149,7 +150,7 @@ check_add(struct bridge *br, const struct flow_mod *fm, uint8_t *table_id)
     if (*table_id >= N_TABLES) {
         return OFERR_OFPBRC_BAD_TABLE_ID;
     }
-    if (looks_at_internals(fm) || (*table_id == TABLE_INTERNAL && !(fm->flags & OFPFF_HIDDEN))) {
+    if (looks_at_internals(fm)) {
         return OFERR_OFPBRC_EPERM;
     }
     t = &br->tables[*table_id];
@@ -162,12 +163,25 @@ check_add(struct bridge *br, const struct flow_mod *fm, uint8_t *table_id)
     return OFERR_OK;
 }
 
-static enum of_error
-check_actions(const struct flow_mod *fm, uint8_t table_id)
+/* The addresses of a connection are of the family that the match says the packet is of. */
+static bool
+ct_tuple_fits(const struct match *m)
 {
-    const struct ofact_limits limits = {.max_ports = OFPP_MAX, .table_id = table_id, .n_tables = N_TABLES};
+    bool v4 = m->mask.ct_nw_src || m->mask.ct_nw_dst;
+    bool v6 = !IN6_IS_ADDR_UNSPECIFIED(&m->mask.ct_ipv6_src) || !IN6_IS_ADDR_UNSPECIFIED(&m->mask.ct_ipv6_dst);
 
-    return ofact_check(fm->actions.data, fm->actions.len, &fm->match, &limits);
+    return (!v4 || m->key.eth_type == htons(WIRE_ETH_IPV4)) && (!v6 || m->key.eth_type == htons(WIRE_ETH_IPV6));
+}
+
+enum of_error
+table_check_actions(const struct flow_mod *fm, uint8_t table_id)
+{
+    const struct ofact_limits limits = {.max_ports = OFP10_PORT_MAX, .table_id = table_id, .n_tables = N_TABLES, .strict = fm->strict};
+
+    if (!ct_tuple_fits(&fm->match)) {
+        return OFERR_OFPBAC_MATCH_INCONSISTENT;
+    }
+    return fm->command < OFPFC_DELETE ? ofact_check(fm->actions.data, fm->actions.len, &fm->match, &limits) : OFERR_OK;
 }
 
 /* Adds a rule; one of the same match and priority is replaced, and its counters go on unless they are to be reset. */
@@ -180,7 +194,7 @@ apply_add(struct bridge *br, struct flow_mod *fm, int32_t priority, const struct
     struct rule *r;
 
     if (!error) {
-        error = check_actions(fm, table_id);
+        error = table_check_actions(fm, table_id);
     }
     if (error) {
         return error;
@@ -232,6 +246,10 @@ apply_modify(struct bridge *br, struct flow_mod *fm, bool strict, const struct t
     if (looks_at_internals(fm)) {
         return OFERR_OFPBRC_EPERM;
     }
+    error = table_check_actions(fm, fm->table_id);
+    if (error) {
+        return error;
+    }
     rules_of_flow_mod(br, fm, strict, &set);
     if (!set.n) {
         bool add = fm->cookie_mask == 0 && fm->new_cookie != UINT64_MAX;
@@ -239,8 +257,9 @@ apply_modify(struct bridge *br, struct flow_mod *fm, bool strict, const struct t
         free(set.rules);
         return add ? apply_add(br, fm, fm->priority, origin) : OFERR_OK;
     }
-    for (size_t i = 0; i < set.n && !error; i++) {
-        error = check_actions(fm, set.rules[i]->table_id);
+    /* A goto_table that is right in one table may be wrong in another. */
+    for (size_t i = 0; fm->table_id == OFPTT_ALL && i < set.n && !error; i++) {
+        error = i && set.rules[i]->table_id == set.rules[i - 1]->table_id ? OFERR_OK : table_check_actions(fm, set.rules[i]->table_id);
     }
     for (size_t i = 0; i < set.n && !error; i++) {
         rule_modify(br, set.rules[i], fm, origin);
@@ -269,6 +288,9 @@ table_apply(struct bridge *br, struct flow_mod *fm, const struct table_origin *o
 
     if (fm->table_id != OFPTT_ALL && fm->table_id >= N_TABLES) {
         return OFERR_OFPBRC_BAD_TABLE_ID;
+    }
+    if (fm->table_id == TABLE_INTERNAL && !(fm->flags & OFPFF_HIDDEN)) {
+        return OFERR_OFPBRC_EPERM;
     }
     switch (fm->command) {
     case OFPFC_ADD:

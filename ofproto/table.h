@@ -59,6 +59,9 @@ void tables_destroy(struct bridge *);
 /* Check, build, publish. OFERR_OK, or an error and nothing changed. Steals fm->actions when it succeeds. Main thread. */
 enum of_error table_apply(struct bridge *, struct flow_mod *, const struct table_origin *);
 
+/* Are the actions right for a rule of that match in that table (OFPTT_ALL: in some)? table_apply() asks this itself. */
+enum of_error table_check_actions(const struct flow_mod *, uint8_t table_id);
+
 /* RCU read section. The rule of table 'id' for the packet, bits looked at or-ed into 'wild' (NULL: not wanted). NULL: a miss. Counts. */
 struct rule *table_lookup(struct bridge *, uint8_t id, const struct flow_key *key, struct flow_key *wild);
 void rule_credit(struct rule *, uint64_t packets, uint64_t bytes, int64_t used_ms); /* Any thread. */

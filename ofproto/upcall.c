@@ -315,28 +315,53 @@ execute_in_main(struct bridge *br, struct packet *packet, const struct flow_key 
     translate_apply_main(out);
 }
 
-enum of_error
-packet_out_execute(struct bridge *br, const struct packet_out *po)
+/* The key of the packet, and whether the actions can be carried out on it. */
+static enum of_error
+prepare_packet_out(const struct packet_out *po, struct packet *packet, struct flow_key *key)
 {
-    const struct ofact_limits limits = {.max_ports = OFPP_MAX, .table_id = 0, .n_tables = N_TABLES};
-    struct translate_in in = {.bridge = br, .key = po->meta.key, .ofacts = po->actions.data, .ofacts_len = po->actions.len};
-    struct translate_out out;
-    struct packet *packet;
+    const struct ofact_limits limits = {.max_ports = OFP10_PORT_MAX, .table_id = OFPTT_ALL, .n_tables = N_TABLES};
     struct match match;
+
+    *key = po->meta.key;
+    key->in_port = po->in_port;
+    packet_extract(packet, key);
+    match.key = *key;
+    memset(&match.mask, 0xff, sizeof match.mask);
+    return ofact_check(po->actions.data, po->actions.len, &match, &limits);
+}
+
+enum of_error
+packet_out_check(const struct packet_out *po)
+{
+    struct flow_key key;
+    struct packet *packet;
     enum of_error error;
 
     if (po->data.len > PACKET_MAX_LEN) {
         return OFERR_OFPBRC_BAD_PACKET;
     }
     packet = packet_new(po->data.data, po->data.len);
-    in.key.in_port = po->in_port;
-    in.packet = packet;
-    in.in_port = bridge_port(br, po->in_port);
-    packet_extract(packet, &in.key);
-    match.key = in.key;
-    memset(&match.mask, 0xff, sizeof match.mask);
-    error = ofact_check(po->actions.data, po->actions.len, &match, &limits);
+    error = prepare_packet_out(po, packet, &key);
+    packet_free(packet);
+    return error;
+}
+
+enum of_error
+packet_out_execute(struct bridge *br, const struct packet_out *po)
+{
+    struct translate_in in = {.bridge = br, .ofacts = po->actions.data, .ofacts_len = po->actions.len};
+    struct translate_out out;
+    struct packet *packet;
+    enum of_error error;
+
+    if (po->data.len > PACKET_MAX_LEN) {
+        return OFERR_OFPBRC_BAD_PACKET;
+    }
+    packet = packet_new(po->data.data, po->data.len);
+    error = prepare_packet_out(po, packet, &in.key);
     if (!error) {
+        in.packet = packet;
+        in.in_port = bridge_port(br, po->in_port);
         translate_out_init(&out);
         translate(&in, &out);
         execute_in_main(br, packet, &in.key, in.in_port, &out);

@@ -14,6 +14,8 @@ struct upcalls *upcalls_create(struct datapath *, unsigned n_handlers); /* Start
 void upcalls_destroy(struct upcalls *);                                 /* Stops them. */
 unsigned upcalls_n_handlers(const struct upcalls *);
 
+/* OFERR_OK, or what packet_out_execute() would say. */
+enum of_error packet_out_check(const struct packet_out *);
 /* Main thread: does the packet_out's actions on its packet. OFERR_OK, or what is wrong with it. */
 enum of_error packet_out_execute(struct bridge *, const struct packet_out *);
 

@@ -19,7 +19,8 @@ struct flow_mod {
     uint8_t table_id;       /* OFPTT_ALL: 1.0 without table extension, or any. */
     uint16_t idle_timeout, hard_timeout, importance, flags;
     uint32_t buffer_id, out_port, out_group;
-    struct buf actions;     /* Records of lib/of/ofact.h; the decoder's caller frees. */
+    bool strict;            /* For ofact_check(). */
+    struct buf actions;     /* Records of lib/of/ofact.h, not checked yet; the decoder's caller frees. */
 };
 
 struct flow_stats_request {
@@ -89,7 +90,7 @@ struct of_port_stats {
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped, tx_dropped, rx_errors, tx_errors, rx_frame, rx_over, rx_crc, collisions; /* UINT64_MAX: not known. */
     uint32_t duration_sec, duration_nsec;
 };
-struct of_table_stats { uint8_t table_id; bool is_last; char name[32]; uint32_t active, max_entries; uint64_t lookups, matched; };
+struct of_table_stats { uint8_t table_id; bool is_last; char name[32]; uint32_t config /* OFPTC11_TABLE_MISS_*. */, active, max_entries; uint64_t lookups, matched; };
 struct of_switch_features { uint64_t datapath_id; uint32_t n_buffers, capabilities, ofp10_actions; uint8_t n_tables, auxiliary_id; };
 struct of_switch_config { uint16_t frag; uint16_t miss_send_len; int8_t invalid_ttl_to_controller; /* -1: not said. */ };
 enum of_role { OFPCR_NOCHANGE, OFPCR_EQUAL, OFPCR_MASTER, OFPCR_SLAVE };
@@ -103,7 +104,7 @@ struct of_msg;
 struct of_multipart;
 
 /* body_flow.c. The table in the upper byte of a command is the flow_mod_table_id extension of 1.0. */
-enum of_error flow_mod_decode(const struct of_msg *, bool table_id_in_command, const struct ofact_limits *, struct flow_mod *);
+enum of_error flow_mod_decode(const struct of_msg *, bool table_id_in_command, struct flow_mod *);
 void flow_mod_clear(struct flow_mod *);
 enum of_error flow_stats_request_decode(const struct of_msg *, struct flow_stats_request *);
 void flow_stats_encode(struct of_multipart *, const struct flow_stats *);
@@ -111,7 +112,7 @@ void aggregate_stats_encode(const struct aggregate_stats *, const struct of_msg 
 void flow_removed_encode(const struct flow_removed *, enum of_version, bool nxm, struct buf *);
 
 /* body_packet.c */
-enum of_error packet_out_decode(const struct of_msg *, const struct ofact_limits *, struct packet_out *); /* 'data' points into the message. */
+enum of_error packet_out_decode(const struct of_msg *, struct packet_out *); /* 'data' points into the message. */
 void packet_out_clear(struct packet_out *);
 uint8_t packet_in_wire_reason(uint8_t reason, enum of_version); /* Older versions know fewer. */
 void packet_in_encode(const struct packet_in *, enum of_version, enum packet_in_format, struct buf *);

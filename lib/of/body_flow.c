@@ -179,6 +179,9 @@ decode_mod11(const struct of_msg *m, struct flow_mod *fm, struct slice *instruct
     slice_get_be16(&s, &fm->hard_timeout);
     slice_get_be16(&s, &fm->priority);
     slice_get_be32(&s, &fm->buffer_id);
+    if (fm->table_id == OFPTT_ALL && command != OFPFC_DELETE && command != OFPFC_DELETE_STRICT) {
+        return OFERR_OFPFMFC_BAD_TABLE_ID; /* 1.3.5, section 7.3.4.1: all tables at once is for deletions. */
+    }
     error = decode_command(command, fm);
     if (error) {
         return error;
@@ -211,9 +214,8 @@ decode_mod(const struct of_msg *m, bool table_id_in_command, struct flow_mod *fm
 }
 
 enum of_error
-flow_mod_decode(const struct of_msg *m, bool table_id_in_command, const struct ofact_limits *limits, struct flow_mod *fm)
+flow_mod_decode(const struct of_msg *m, bool table_id_in_command, struct flow_mod *fm)
 {
-    struct ofact_limits l = *limits;
     struct slice rest;
     enum of_error error;
 
@@ -229,11 +231,7 @@ flow_mod_decode(const struct of_msg *m, bool table_id_in_command, const struct o
         fm->buffer_id = OFP_NO_BUFFER;
     }
     error = m->row == MSG_FLOW_MOD11 ? ofact_decode_instructions(rest, m->version, &fm->actions) : ofact_decode_actions(rest, m->version, &fm->actions);
-    l.table_id = fm->table_id;
-    l.strict = m->version > OF10;
-    if (!error && fm->command < OFPFC_DELETE) {
-        error = ofact_check(fm->actions.data, fm->actions.len, &fm->match, &l);
-    }
+    fm->strict = m->version > OF10;
     if (error) {
         flow_mod_clear(fm);
     }

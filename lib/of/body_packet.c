@@ -5,9 +5,9 @@
 #include "lib/of/oxm.h"
 
 static bool
-in_port_ok(uint32_t port, const struct ofact_limits *limits)
+in_port_ok(uint32_t port)
 {
-    return port < limits->max_ports || port == OFPP_LOCAL || port == OFPP_NONE || port == OFPP_CONTROLLER;
+    return port < OFP10_PORT_MAX || port == OFPP_LOCAL || port == OFPP_NONE || port == OFPP_CONTROLLER;
 }
 
 /* What stands before the actions. */
@@ -44,9 +44,8 @@ decode_out_head(const struct of_msg *m, struct slice *s, struct packet_out *po, 
 }
 
 enum of_error
-packet_out_decode(const struct of_msg *m, const struct ofact_limits *limits, struct packet_out *po)
+packet_out_decode(const struct of_msg *m, struct packet_out *po)
 {
-    struct ofact_limits l = *limits;
     struct slice s = m->body;
     uint16_t actions_len = 0;
     const uint8_t *actions;
@@ -57,7 +56,7 @@ packet_out_decode(const struct of_msg *m, const struct ofact_limits *limits, str
     if (error) {
         return error;
     }
-    if (!in_port_ok(po->in_port, limits)) {
+    if (!in_port_ok(po->in_port)) {
         return OFERR_OFPBRC_BAD_PORT;
     }
     actions = slice_pull(&s, actions_len);
@@ -65,11 +64,6 @@ packet_out_decode(const struct of_msg *m, const struct ofact_limits *limits, str
         return OFERR_OFPBAC_BAD_LEN;
     }
     error = ofact_decode_actions(slice_of(actions, actions_len), m->version, &po->actions);
-    l.table_id = OFPTT_ALL;
-    l.strict = false; /* Nothing is known of the packet here; what does not apply to it does nothing. */
-    if (!error) {
-        error = ofact_check(po->actions.data, po->actions.len, &po->meta, &l);
-    }
     if (error) {
         packet_out_clear(po);
         return error;

@@ -36,7 +36,7 @@ put_abilities11(const struct of_table_stats *ts, struct buf *b)
     buf_put_be32(b, instructions(ts));
     buf_put_be32(b, OF11_ACTIONS_ALL);
     buf_put_be32(b, OF11_ACTIONS_ALL);
-    buf_put_be32(b, 0);
+    buf_put_be32(b, ts->config);
 }
 
 /* Bits by OXM field number: those of the fields that the predicate holds for. */
@@ -69,7 +69,7 @@ put_abilities12(const struct of_table_stats *ts, struct buf *b)
     buf_put_be64(b, UINT64_MAX);
     buf_put_be64(b, UINT64_MAX);
     buf_put_be32(b, instructions(ts));
-    buf_put_be32(b, 0);
+    buf_put_be32(b, ts->config);
 }
 
 void

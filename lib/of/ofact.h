@@ -116,7 +116,11 @@ void ofact_encode_actions(const void *list, size_t size, enum of_version, struct
 void ofact_encode_instructions(const void *list, size_t size, enum of_version, struct buf *wire);
 
 /* Are these actions right for packets of this match, in this table, of a switch with these bounds? Also marks has_vlan and the like. */
-struct ofact_limits { uint32_t max_ports; uint8_t table_id, n_tables; bool strict /* OFPBAC_MATCH_INCONSISTENT for missing prerequisites */; };
+struct ofact_limits {
+    uint32_t max_ports;
+    uint8_t table_id, n_tables;
+    bool strict; /* Also the actions of OpenFlow 1.0 need a match that says that packets have what they change; else they do nothing to others. */
+};
 enum of_error ofact_check(void *list, size_t size, const struct match *, const struct ofact_limits *);
 
 bool ofact_list_equal(const void *a, size_t a_size, const void *b, size_t b_size);

@@ -11,7 +11,7 @@ struct checker {
     bool in_ct;
 };
 
-/* 1.0 lets an action be that does nothing; later versions refuse it. */
+/* 1.0 lets an action of its own be that does nothing; later versions refuse it. Extensions that name a field are refused in every version. */
 static enum of_error
 inconsistent(const struct checker *c)
 {
@@ -28,20 +28,20 @@ check_range(const struct subfield *s)
 }
 
 enum of_error
-subfield_check_src(const struct subfield *s, const struct match *m, bool strict)
+subfield_check_src(const struct subfield *s, const struct match *m)
 {
     enum of_error error = check_range(s);
 
     if (error) {
         return error;
     }
-    return m && strict && !field_match_prereqs_ok(s->field, m) ? OFERR_OFPBAC_MATCH_INCONSISTENT : OFERR_OK;
+    return m && !field_match_prereqs_ok(s->field, m) ? OFERR_OFPBAC_MATCH_INCONSISTENT : OFERR_OK;
 }
 
 enum of_error
-subfield_check_dst(const struct subfield *s, const struct match *m, bool strict)
+subfield_check_dst(const struct subfield *s, const struct match *m)
 {
-    enum of_error error = subfield_check_src(s, m, strict);
+    enum of_error error = subfield_check_src(s, m);
 
     return error ? error : s->field->writable ? OFERR_OK : OFERR_OFPBAC_BAD_SET_ARGUMENT;
 }
@@ -49,13 +49,13 @@ subfield_check_dst(const struct subfield *s, const struct match *m, bool strict)
 static enum of_error
 check_src(const struct subfield *s, const struct checker *c)
 {
-    return subfield_check_src(s, &c->match, c->limits->strict);
+    return subfield_check_src(s, &c->match);
 }
 
 static enum of_error
 check_dst(const struct subfield *s, const struct checker *c)
 {
-    return subfield_check_dst(s, &c->match, c->limits->strict);
+    return subfield_check_dst(s, &c->match);
 }
 
 static enum of_error
@@ -110,8 +110,10 @@ check_output_trunc(struct ofact *a, struct checker *c)
 {
     uint32_t port = ((struct ofact_output_trunc *) (void *) a)->port;
 
-    if (port == OFPP_NORMAL || port == OFPP_FLOOD || port == OFPP_ALL || port == OFPP_TABLE || port == OFPP_CONTROLLER
-        || ((struct ofact_output_trunc *) (void *) a)->max_len < 14) {
+    if (((struct ofact_output_trunc *) (void *) a)->max_len < 14) {
+        return OFERR_OFPBAC_BAD_ARGUMENT;
+    }
+    if (port == OFPP_NORMAL || port == OFPP_FLOOD || port == OFPP_ALL || port == OFPP_TABLE || port == OFPP_CONTROLLER) {
         return OFERR_OFPBAC_BAD_OUT_PORT;
     }
     return check_port(port, c);
@@ -163,6 +165,15 @@ check_bundle(struct ofact *a, struct checker *c)
     return b->dst.field ? check_dst(&b->dst, c) : OFERR_OK;
 }
 
+/* The match does not say that packets have the field that is written. */
+static enum of_error
+set_inconsistent(const struct ofact_set_field *a, const struct checker *c)
+{
+    bool names_field = a->a.raw == WIRE_REG_LOAD || a->a.raw == WIRE_REG_LOAD2 || a->a.raw == WIRE_SET_FIELD;
+
+    return names_field ? OFERR_OFPBAC_MATCH_INCONSISTENT : inconsistent(c);
+}
+
 static bool
 has_vlan(const struct checker *c)
 {
@@ -184,11 +195,11 @@ check_vlan_write(struct ofact_set_field *a, struct checker *c)
     a->has_vlan = has_vlan(c);
     if (a->field->id == FIELD_DL_VLAN || a->field->id == FIELD_DL_VLAN_PCP) {
         if (!a->has_vlan && !a->push_vlan_if_none) {
-            error = inconsistent(c);
+            error = set_inconsistent(a, c);
         }
         assume_vlan(c);
     } else if ((a->field->id == FIELD_VLAN_VID || a->field->id == FIELD_VLAN_PCP) && !a->has_vlan) {
-        error = inconsistent(c);
+        error = set_inconsistent(a, c);
     } else if (a->field->id == FIELD_VLAN_TCI) {
         /* It says itself whether there is a tag. */
         c->match.key.vlan[0].tci &= htons(~FLOW_VLAN_PRESENT & 0xffff);
@@ -231,16 +242,19 @@ check_set_field(struct ofact *record, struct checker *c)
     if (a->field->ofs == offsetof(struct flow_key, vlan[0].tci)) {
         return check_vlan_write(a, c);
     }
-    return field_match_prereqs_ok(a->field, &c->match) ? OFERR_OK : inconsistent(c);
+    return field_match_prereqs_ok(a->field, &c->match) ? OFERR_OK : set_inconsistent(a, c);
 }
 
 static enum of_error
 check_reg_move(struct ofact *record, struct checker *c)
 {
     struct ofact_reg_move *a = (void *) record;
-    enum of_error error = check_src(&a->src, c);
+    enum of_error error = subfield_check_src(&a->src, &c->match);
 
-    return error ? error : check_dst(&a->dst, c);
+    if (!c->in_ct && (a->dst.field->id == FIELD_CT_MARK || a->dst.field->id == FIELD_CT_LABEL)) {
+        return OFERR_OFPBAC_BAD_SET_ARGUMENT;
+    }
+    return error ? error : subfield_check_dst(&a->dst, &c->match);
 }
 
 static enum of_error
@@ -350,10 +364,7 @@ check_resubmit(struct ofact *record, struct checker *c)
 {
     struct ofact_resubmit *a = (void *) record;
 
-    if (a->with_ct_orig && !field_match_prereqs_ok(&field_table[FIELD_CT_NW_PROTO], &c->match)) {
-        return inconsistent(c);
-    }
-    return OFERR_OK;
+    return !a->with_ct_orig || field_match_prereqs_ok(&field_table[FIELD_CT_NW_PROTO], &c->match) ? OFERR_OK : OFERR_OFPBAC_MATCH_INCONSISTENT;
 }
 
 /* The match that learned flows will have gains prerequisites as its specifications are read. */
@@ -373,7 +384,7 @@ check_learn(struct ofact *record, struct checker *c)
         enum of_error error = spec->src_is_field ? check_src(&spec->src_sub, c) : OFERR_OK;
 
         if (!error && spec->dst == 0) {
-            error = subfield_check_src(&spec->dst_sub, &learned, c->limits->strict);
+            error = subfield_check_src(&spec->dst_sub, &learned);
             if (!spec->src_is_field && spec->dst_sub.ofs == 0 && spec->n_bits == spec->dst_sub.field->n_bits) {
                 union field_value value = {{0}};
 
@@ -381,7 +392,7 @@ check_learn(struct ofact *record, struct checker *c)
                 field_match(spec->dst_sub.field, &value, NULL, &learned);
             }
         } else if (!error && spec->dst == 1) {
-            error = subfield_check_dst(&spec->dst_sub, &learned, c->limits->strict);
+            error = subfield_check_dst(&spec->dst_sub, &learned);
         }
         if (error) {
             return error;
@@ -401,10 +412,7 @@ check_ct(struct ofact *record, struct checker *c)
     enum of_error error;
 
     if (!flow_key_is_ip(&c->match.key) || (a->flags & 2 && !(a->flags & 1))) {
-        error = inconsistent(c);
-        if (error) {
-            return error;
-        }
+        return OFERR_OFPBAC_MATCH_INCONSISTENT;
     }
     error = a->zone_src.field ? check_src(&a->zone_src, c) : OFERR_OK;
     if (error) {

@@ -169,7 +169,7 @@ enum of_error
 ofact_decode_actions(struct slice wire, enum of_version version, struct buf *list)
 {
     size_t start = list->len;
-    enum of_error error = ofact_decode_list(wire, version, 0, list);
+    enum of_error error = wire.len % 8 ? OFERR_OFPBRC_BAD_LEN : ofact_decode_list(wire, version, 0, list);
 
     if (!error && list->len > start) {
         error = check_instructions(list->data + start, list->len - start, version);

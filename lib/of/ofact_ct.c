@@ -47,7 +47,7 @@ decode_zone(struct ofact_decoder *d, struct ofact_ct *ct)
         slice_get_be16(&d->body, &zone);
         ct->zone_src.ofs = zone >> 6;
         ct->zone_src.n_bits = (zone & 63) + 1u;
-        return ct->zone_src.n_bits != 16 ? OFERR_OFPBAC_BAD_SET_LEN : subfield_check_src(&ct->zone_src, NULL, false);
+        return ct->zone_src.n_bits != 16 ? OFERR_OFPBAC_BAD_SET_LEN : subfield_check_src(&ct->zone_src, NULL);
     }
     slice_pull(&d->body, 4);
     slice_get_be16(&d->body, &ct->zone_imm);

@@ -85,11 +85,8 @@ ofact_pull_subfield(struct slice *s, unsigned ofs, unsigned n_bits, struct subfi
     uint64_t wire;
     enum of_error error = oxm_pull_header(s, &sub->field, &wire);
 
-    if (error == OFERR_OFPBMC_BAD_LEN || error == OFERR_OFPBMC_BAD_MASK) {
-        return OFERR_OFPBAC_BAD_ARGUMENT;
-    }
     if (error) {
-        return error;
+        return error == OFERR_OFPBMC_BAD_LEN ? OFERR_OFPBAC_BAD_ARGUMENT : error;
     }
     if (field_header_is_masked(wire)) {
         return OFERR_OFPBAC_BAD_ARGUMENT;
@@ -130,12 +127,11 @@ decode_reg_load(struct ofact_decoder *d)
     slice_get_be16(&d->body, &ofs_nbits);
     n_bits = (ofs_nbits & 63) + 1;
     error = ofact_pull_subfield(&d->body, ofs_nbits >> 6, n_bits, &dst);
-    if (error) {
-        return error;
+    if (!error) {
+        error = subfield_check_dst(&dst, NULL);
     }
-    error = subfield_check_dst(&dst, NULL, false);
     if (error) {
-        return error;
+        return error == OFERR_OFPBMC_BAD_FIELD ? OFERR_OFPBAC_BAD_SET_TYPE : error;
     }
     /* An experimenter's header takes 4 bytes more than the value leaves. */
     if (!slice_get_be64(&d->body, &x) || x & ~low_bits(n_bits)) {
@@ -147,7 +143,17 @@ decode_reg_load(struct ofact_decoder *d)
     return OFERR_OK;
 }
 
-/* OXM says a VID with the bit that a tag is present; other values are as the field has them. */
+/* May set_field write that (1.3.5, section 5.12)? A VID goes with the bit that a tag is present; the port that a packet came by is for extensions only. */
+static bool
+settable(const struct field *f, const union field_value *value)
+{
+    if (f->id == FIELD_VLAN_VID && !(value->be16 & htons(FLOW_VLAN_PRESENT))) {
+        return false;
+    }
+    return field_value_valid(f, value) && f->id != FIELD_IN_PORT_OXM;
+}
+
+/* The value of an OXM. */
 static enum of_error
 decode_oxm_value(struct ofact_decoder *d, bool may_mask)
 {
@@ -157,8 +163,11 @@ decode_oxm_value(struct ofact_decoder *d, bool may_mask)
     bool masked;
     enum of_error error = oxm_pull_entry(&d->body, &f, &value, &mask, &masked);
 
+    if (error == OFERR_OFPBMC_BAD_FIELD) {
+        return f ? OFERR_OFPBAC_BAD_SET_LEN : OFERR_OFPBAC_BAD_SET_TYPE;
+    }
     if (error) {
-        return error == OFERR_OFPBMC_BAD_MASK ? OFERR_OFPBAC_BAD_SET_MASK : error;
+        return error == OFERR_OFPBMC_BAD_LEN ? OFERR_OFPBAC_BAD_SET_LEN : error;
     }
     if (!slice_is_zero(d->body) || d->body.len >= 8) {
         return OFERR_OFPBAC_BAD_SET_ARGUMENT;
@@ -166,10 +175,7 @@ decode_oxm_value(struct ofact_decoder *d, bool may_mask)
     if (masked && !may_mask) {
         return OFERR_OFPBAC_BAD_SET_MASK;
     }
-    if (!f->writable) {
-        return OFERR_OFPBAC_BAD_SET_ARGUMENT;
-    }
-    if (!field_value_valid(f, &value)) {
+    if (!f->writable || (d->wire == WIRE_SET_FIELD && !settable(f, &value))) {
         return OFERR_OFPBAC_BAD_SET_ARGUMENT;
     }
     a = put_set_field(d, f);
@@ -185,10 +191,6 @@ ofact_decode_SET_FIELD(struct ofact_decoder *d)
     case WIRE_REG_LOAD:
         return decode_reg_load(d);
     case WIRE_REG_LOAD2:
-        if (d->body.len < 6 || !slice_is_zero(slice_of(d->body.data, 6))) {
-            return OFERR_NXBRC_MUST_BE_ZERO;
-        }
-        slice_pull(&d->body, 6);
         return decode_oxm_value(d, true);
     case WIRE_SET_FIELD:
         return decode_oxm_value(d, d->version >= OF15);
@@ -337,7 +339,6 @@ encode_as_oxm(const struct ofact_set_field *a, struct ofact_encoder *e)
         start = ofact_encode_begin(e, WIRE_SET_FIELD);
     } else {
         start = ofact_encode_begin(e, WIRE_REG_LOAD2);
-        buf_put_zeros(e->out, 6);
     }
     oxm_put_entry(f, e->version, &value, exact ? NULL : &a->mask, e->out);
     ofact_encode_end(e, start);
@@ -369,7 +370,6 @@ ofact_encode_SET_FIELD(const struct ofact_set_field *a, struct ofact_encoder *e)
     if (raw == WIRE_REG_LOAD2 && e->version < OF15) {
         size_t start = ofact_encode_begin(e, WIRE_REG_LOAD2);
 
-        buf_put_zeros(e->out, 6);
         oxm_put_entry(a->field, e->version, &a->value, field_mask_is_exact(a->field, &a->mask) ? NULL : &a->mask, e->out);
         ofact_encode_end(e, start);
         return;
@@ -410,10 +410,10 @@ ofact_decode_REG_MOVE(struct ofact_decoder *d)
         error = OFERR_NXBRC_MUST_BE_ZERO;
     }
     if (!error) {
-        error = subfield_check_src(&src, NULL, false);
+        error = subfield_check_src(&src, NULL);
     }
     if (!error) {
-        error = subfield_check_dst(&dst, NULL, false);
+        error = subfield_check_dst(&dst, NULL);
     }
     if (error) {
         return error;
@@ -465,7 +465,7 @@ decode_stack(struct ofact_decoder *d, bool is_push)
         return OFERR_OFPBAC_BAD_ARGUMENT;
     }
     sub.n_bits = n_bits;
-    error = is_push ? subfield_check_src(&sub, NULL, false) : subfield_check_dst(&sub, NULL, false);
+    error = is_push ? subfield_check_src(&sub, NULL) : subfield_check_dst(&sub, NULL);
     if (error) {
         return error;
     }

@@ -123,7 +123,7 @@ ofact_decode_instructions(struct slice wire, enum of_version version, struct buf
 {
     struct found found = {0};
     size_t start = list->len;
-    enum of_error error = sort_instructions(wire, version, &found);
+    enum of_error error = wire.len % 8 ? OFERR_OFPBRC_BAD_LEN : sort_instructions(wire, version, &found);
 
     if (!error) {
         error = put_found(&found, version, list);

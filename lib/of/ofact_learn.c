@@ -40,7 +40,7 @@ decode_spec(struct slice *s, uint16_t header, struct ofact_learn_spec *spec)
     spec->src_is_field = !(header & SPEC_IMMEDIATE);
     if (spec->src_is_field) {
         error = pull_ofs_field(s, spec->n_bits, &spec->src_sub);
-        error = error ? error : subfield_check_src(&spec->src_sub, NULL, false);
+        error = error ? error : subfield_check_src(&spec->src_sub, NULL);
     } else {
         unsigned n_bytes = ROUND_UP(spec->n_bits, 16) / 8;
 
@@ -59,7 +59,7 @@ decode_spec(struct slice *s, uint16_t header, struct ofact_learn_spec *spec)
     if (error) {
         return error;
     }
-    return spec->dst == DST_LOAD ? subfield_check_dst(&spec->dst_sub, NULL, false) : subfield_check_src(&spec->dst_sub, NULL, false);
+    return spec->dst == DST_LOAD ? subfield_check_dst(&spec->dst_sub, NULL) : subfield_check_src(&spec->dst_sub, NULL);
 }
 
 /* Specifications until a header of 0 or the end. They follow the record at 'start' in d->out. */
@@ -121,7 +121,7 @@ ofact_decode_LEARN(struct ofact_decoder *d)
         slice_pull(&d->body, 2);
         if (a->flags & LEARN_WRITE_RESULT) {
             error = ofact_pull_subfield(&d->body, result_ofs, 1, &a->result);
-            error = error ? error : subfield_check_dst(&a->result, NULL, false);
+            error = error ? error : subfield_check_dst(&a->result, NULL);
             if (error) {
                 return error;
             }

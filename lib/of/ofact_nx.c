@@ -180,7 +180,7 @@ ofact_decode_OUTPUT_REG(struct ofact_decoder *d)
     if (!slice_is_zero(d->body)) {
         return OFERR_NXBRC_MUST_BE_ZERO;
     }
-    error = subfield_check_src(&src, NULL, false);
+    error = subfield_check_src(&src, NULL);
     if (error) {
         return error;
     }
@@ -385,7 +385,7 @@ ofact_decode_MULTIPATH(struct ofact_decoder *d)
     if (m.fields >= N_HASH_FIELDS || m.algorithm >= N_MULTIPATH_ALGORITHMS || (m.dst.n_bits < 16 && m.max_link >= 1u << m.dst.n_bits)) {
         return OFERR_OFPBAC_BAD_ARGUMENT;
     }
-    error = subfield_check_dst(&m.dst, NULL, false);
+    error = subfield_check_dst(&m.dst, NULL);
     if (error) {
         return error;
     }
@@ -442,7 +442,7 @@ ofact_decode_BUNDLE(struct ofact_decoder *d)
     slice_get_be16(&d->body, &ofs_nbits);
     if (d->wire == WIRE_BUNDLE_LOAD) {
         error = ofact_pull_subfield(&d->body, ofs_nbits >> 6, (ofs_nbits & 63) + 1u, &m.dst);
-        error = error ? error : m.dst.n_bits < 16 ? OFERR_OFPBAC_BAD_ARGUMENT : subfield_check_dst(&m.dst, NULL, false);
+        error = error ? error : m.dst.n_bits < 16 ? OFERR_OFPBAC_BAD_ARGUMENT : subfield_check_dst(&m.dst, NULL);
     } else {
         slice_pull(&d->body, 4);
     }
@@ -502,7 +502,7 @@ ofact_decode_CHECK_PKT_LARGER(struct ofact_decoder *d)
         error = OFERR_NXBRC_MUST_BE_ZERO;
     }
     if (!error) {
-        error = subfield_check_dst(&dst, NULL, false);
+        error = subfield_check_dst(&dst, NULL);
     }
     if (error) {
         return error;

@@ -55,8 +55,8 @@ bool ofact_is_instruction(enum ofact_kind);
 
 /* Bits of a field as actions say them. 'n_bits' 0: the whole field. */
 enum of_error ofact_pull_subfield(struct slice *, unsigned ofs, unsigned n_bits, struct subfield *);
-enum of_error subfield_check_src(const struct subfield *, const struct match *, bool strict);
-enum of_error subfield_check_dst(const struct subfield *, const struct match *, bool strict);
+enum of_error subfield_check_src(const struct subfield *, const struct match *);
+enum of_error subfield_check_dst(const struct subfield *, const struct match *);
 static inline uint16_t
 ofs_nbits_encode(const struct subfield *s)
 {

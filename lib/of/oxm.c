@@ -30,14 +30,8 @@ oxm_pull_header(struct slice *s, const struct field **field, uint64_t *wire)
     if (!pull_raw_header(s, wire)) {
         return OFERR_OFPBMC_BAD_LEN;
     }
-    *field = field_by_header(*wire);
-    if (!*field) {
-        return OFERR_OFPBMC_BAD_FIELD;
-    }
-    if (field_header_is_masked(*wire) && !(*field)->maskable) {
-        return OFERR_OFPBMC_BAD_MASK;
-    }
-    return field_header_length(*wire) == field_wire_length(*field, *wire) ? OFERR_OK : OFERR_OFPBMC_BAD_LEN;
+    *field = field_header_length(*wire) ? field_by_header(*wire) : NULL;
+    return *field && field_header_length(*wire) == field_wire_length(*field, *wire) ? OFERR_OK : OFERR_OFPBMC_BAD_FIELD;
 }
 
 static unsigned
@@ -64,7 +58,7 @@ oxm_pull_entry(struct slice *s, const struct field **field, union field_value *v
     unsigned n;
 
     if (error) {
-        return error;
+        return error == OFERR_OFPBMC_BAD_FIELD && *field && payload_len(wire) > s->len ? OFERR_OFPBMC_BAD_LEN : error;
     }
     n = (*field)->n_bytes;
     memset(value, 0, sizeof *value);
@@ -101,6 +95,20 @@ value_ok(const struct field *f, const union field_value *value)
     return field_value_valid(f, value) && (f->id != FIELD_IN_PORT_OXM || of_port_from_wire32(value->be32, &port));
 }
 
+bool
+oxm_mask_ok(const struct field *f, const union field_value *mask)
+{
+    if (f->maskable || value_is_zero(mask)) {
+        return true;
+    }
+    for (unsigned i = 0; i < f->n_bytes; i++) {
+        if (mask->b[i] != UINT8_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum of_error
 decode_field(struct slice *s, struct match *m)
 {
@@ -112,15 +120,18 @@ decode_field(struct slice *s, struct match *m)
     if (error) {
         return error;
     }
+    if (masked && !oxm_mask_ok(f, &mask)) {
+        return OFERR_OFPBMC_BAD_MASK;
+    }
+    if (!value_ok(f, &value)) {
+        return OFERR_OFPBMC_BAD_VALUE;
+    }
     if (!field_match_prereqs_ok(f, m)) {
         return OFERR_OFPBMC_BAD_PREREQ;
     }
     field_get_mask(f, &m->mask, &old);
     if (!value_is_zero(&old)) {
         return OFERR_OFPBMC_DUP_FIELD;
-    }
-    if (!value_ok(f, &value)) {
-        return OFERR_OFPBMC_BAD_VALUE;
     }
     field_match(f, &value, masked ? &mask : NULL, m);
     return OFERR_OK;

@@ -19,10 +19,13 @@ enum of_error oxm_decode(struct slice tlvs, bool strict, struct match *, struct 
 void oxm_encode(const struct match *, unsigned of_version, struct buf *);
 void oxm_encode_cookie(const struct oxm_cookie *, struct buf *); /* Nothing for a mask of 0. */
 
-/* One TLV header, experimenter included. OFPBMC_BAD_FIELD: unknown field ('*wire' is set nevertheless); OFPBMC_BAD_LEN: cut short. */
+/* One TLV header, experimenter included. OFPBMC_BAD_LEN: cut short. OFPBMC_BAD_FIELD: unknown field ('*field' is NULL), or one that cannot be as long as that;
+ * '*wire' is set nevertheless. */
 enum of_error oxm_pull_header(struct slice *, const struct field **, uint64_t *wire);
 /* Header, value and mask (all significant bits without one). */
 enum of_error oxm_pull_entry(struct slice *, const struct field **, union field_value *value, union field_value *mask, bool *masked);
+/* Is this a mask that the field may have? One that takes no mask may be said to be matched whole, or not at all. */
+bool oxm_mask_ok(const struct field *, const union field_value *mask);
 void oxm_put_header(const struct field *, unsigned of_version, bool masked, struct buf *); /* 4 bytes, or 8. */
 void oxm_put_entry(const struct field *, unsigned of_version, const union field_value *value, const union field_value *mask /* NULL: exact */,
                    struct buf *);

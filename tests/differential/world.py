@@ -74,3 +74,35 @@ def configuration():
             kind = ["type=patch", f"options:peer={PATCHES[port]}"] if port in PATCHES else ["type=dummy"]
             yield ["add-port", bridge, port, *SETTINGS.get(port, []), "--", "set", "interface", port, *kind,
                    f"ofport_request={number}"]
+
+
+class Pair:
+    """The installed daemon and ours, configured by the same calls of ovs-vsctl."""
+
+    def __init__(self, setup):
+        self.switches = []
+        try:
+            for name in ("oracle", "ours"):
+                switch = Switch(name, Tier("dummy"))
+                self.switches.append(switch)
+                switch.start_database()
+                switch.start("--enable-dummy")
+                for arguments in setup:
+                    switch.vsctl(*arguments)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        for switch in self.switches:
+            switch.close()
+
+    def ofctl(self, *arguments, **options):
+        """What ovs-ofctl prints of each; it must succeed."""
+        return [switch.ofctl(*arguments, **options) for switch in self.switches]

@@ -78,11 +78,14 @@ try_flow_mod(const struct of_msg *m)
     struct flow_mod fm;
 
     for (int table_id = 0; table_id < 2; table_id++) {
-        if (!flow_mod_decode(m, table_id, &limits, &fm)) {
-            check_match(&fm.match);
-            check_actions(&fm.actions, m->row == MSG_NX_FLOW_MOD ? OF10 : m->version);
-            flow_mod_clear(&fm);
+        if (flow_mod_decode(m, table_id, &fm)) {
+            continue;
         }
+        check_match(&fm.match);
+        if (!ofact_check(fm.actions.data, fm.actions.len, &fm.match, &limits)) {
+            check_actions(&fm.actions, m->row == MSG_NX_FLOW_MOD ? OF10 : m->version);
+        }
+        flow_mod_clear(&fm);
     }
 }
 
@@ -91,7 +94,7 @@ try_packet_out(const struct of_msg *m)
 {
     struct packet_out po;
 
-    if (!packet_out_decode(m, &limits, &po)) {
+    if (!packet_out_decode(m, &po)) {
         require(!po.data.len || po.data.data + po.data.len == m->whole.data + m->whole.len);
         packet_out_clear(&po);
     }

@@ -169,7 +169,6 @@ test_entry_too_long(void **state)
     buf_free(&list);
 }
 
-static const struct ofact_limits limits = {.max_ports = OFP10_PORT_MAX, .table_id = OFPTT_ALL, .n_tables = 255};
 
 /* A flow_mod of 1.3: ADD to table 3, priority 9, flags and cookie, no match, goto_table:5. */
 static void
@@ -197,7 +196,7 @@ test_flow_mod(void **state)
     buf_put(&b, "\0\1\0\10\5\0\0\0", 8);
     of_msg_end(&b, start);
     assert_int_equal(of_msg_parse(slice_of(b.data, b.len), &m), OFERR_OK);
-    assert_int_equal(flow_mod_decode(&m, false, &limits, &fm), OFERR_OK);
+    assert_int_equal(flow_mod_decode(&m, false, &fm), OFERR_OK);
     assert_int_equal(fm.table_id, 3);
     assert_int_equal(fm.priority, 9);
     assert_int_equal(fm.new_cookie, 0x77);
@@ -207,7 +206,7 @@ test_flow_mod(void **state)
     assert_int_equal(((struct ofact_goto *) (void *) fm.actions.data)->table_id, 5);
     flow_mod_clear(&fm);
     b.data[8 + 41] = 9; /* A type of match that there is not. */
-    assert_int_equal(flow_mod_decode(&m, false, &limits, &fm), OFERR_OFPBMC_BAD_TYPE);
+    assert_int_equal(flow_mod_decode(&m, false, &fm), OFERR_OFPBMC_BAD_TYPE);
     assert_null(fm.actions.data);
     buf_free(&b);
 }

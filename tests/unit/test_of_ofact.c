@@ -121,6 +121,7 @@ static const struct {
      "ffff0018000023200007001f000100040000000000000005ffff0018000023200007103f0001de100000000000000006"},
     {OF10, "load:0x5->NXM_NX_PKT_MARK[],load:0x6->NXM_OF_IN_PORT[]",
      "ffff0018000023200007001f000142040000000000000005ffff0018000023200007000f000000020000000000000006"},
+    {OF10, "set_field:0x1->reg0", "ffff00180000232000210001000400000001000000000000"},
     {OF10, "move:NXM_NX_XXREG0[0..63]->NXM_NX_XXREG1[64..127]", "ffff00180000232000060040000000400001de100001e010"},
     {OF13, "output:1", "000400180000000000000010000000010000000000000000"},
     {OF13, "LOCAL,NORMAL,FLOOD,ALL,IN_PORT",
@@ -413,8 +414,9 @@ test_check(void **state)
     (void) state;
     assert_int_equal(check_text(OF13, set_ip, 0x0800, 0, true), OFERR_OK);
     assert_int_equal(check_text(OF13, set_ip, 0, 0, true), OFERR_OFPBAC_MATCH_INCONSISTENT);
-    assert_int_equal(check_text(OF13, set_ip, 0, 0, false), OFERR_OK);
+    assert_int_equal(check_text(OF13, set_ip, 0, 0, false), OFERR_OFPBAC_MATCH_INCONSISTENT);
     assert_int_equal(check_text(OF13, dec_ttl, 0x86dd, 0, true), OFERR_OK);
+    assert_int_equal(check_text(OF13, dec_ttl, 0x0806, 0, false), OFERR_OK);
     assert_int_equal(check_text(OF13, dec_ttl, 0x0806, 0, true), OFERR_OFPBAC_MATCH_INCONSISTENT);
     assert_int_equal(check_text(OF10, output, 0, 0, false), OFERR_OK);
     assert_int_equal(check_text(OF10, to_nowhere, 0, 0, false), OFERR_OFPBAC_BAD_OUT_PORT);

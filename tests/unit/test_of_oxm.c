@@ -98,8 +98,11 @@ test_errors(void **state)
     assert_int_equal(decode_hex("8000160401020304", true), OFERR_OFPBMC_BAD_PREREQ);
     assert_int_equal(decode_hex("80000a0208008000170801020304ffff0000", true), OFERR_OFPBMC_BAD_WILDCARDS);
     assert_int_equal(decode_hex("80000a0208008000170801020000ffff0000", true), OFERR_OK);
-    assert_int_equal(decode_hex("80000b040800ffff", true), OFERR_OFPBMC_BAD_MASK);
-    assert_int_equal(decode_hex("80000a0308000000", true), OFERR_OFPBMC_BAD_LEN);
+    /* What takes no mask takes one of all bits or of none. */
+    assert_int_equal(decode_hex("80000b040800ff00", true), OFERR_OFPBMC_BAD_MASK);
+    assert_int_equal(decode_hex("80000b040800ffff", true), OFERR_OK);
+    assert_int_equal(decode_hex("80000b0400000000", true), OFERR_OK);
+    assert_int_equal(decode_hex("80000a0308000000", true), OFERR_OFPBMC_BAD_FIELD);
     assert_int_equal(decode_hex("80000a0208", true), OFERR_OFPBMC_BAD_LEN);
     assert_int_equal(decode_hex("8000", true), OFERR_OFPBMC_BAD_LEN);
     assert_int_equal(decode_hex("8000fe0208000000", true), OFERR_OFPBMC_BAD_FIELD);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A stream's life: (look the name up) -> connect -> (TLS handshake) -> open -> dead. Until it is open what is
 // sent waits in 'early'. Who waits for whom: 'lookup', then 'connecting' watches the socket, then 'bev' owns
-// it.
+// it. What is not TLS is received past the bufferevent, in fewer system calls: a tool sends a request and waits, so that
+// each counts.
 #include <config.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -22,6 +23,9 @@ COUNTER(stream_handshake_timeout, "A TLS peer did not complete its handshake in 
 COUNTER(stream_tls_failed, "A TLS peer's handshake or record was refused.");
 
 #define HANDSHAKE_MS 15000
+#define RECEIVE_BYTES (16 * 1024) /* At once. */
+#define RECEIVE_TIMES 16          /* Of one stream in one turn of the loop. */
+#define SEND_BUFFER (2 << 20)     /* Of a unix socket: whoever reads a long answer finds more of it while the daemon does something else. */
 
 struct stream {
     struct loop *loop;
@@ -31,6 +35,8 @@ struct stream {
     struct stream_target target; /* Of an active stream. */
     enum stream_kind kind;
     bool accepted, open, dead, paused;
+    bool sent;  /* Since it was last received from. */
+    bool *gone; /* Set by stream_close(), for a caller of readable(). */
     size_t low, high;
 
     struct stream_lookup *lookup;
@@ -41,6 +47,8 @@ struct stream {
     int error;                /* What the timer hands over. */
     struct evbuffer *early;
     struct bufferevent *bev;
+    struct loop_fd *reading; /* With 'received', unless it is TLS, when the bufferevent reads. */
+    struct evbuffer *received;
 };
 
 static void try_next_address(struct stream *);
@@ -80,6 +88,12 @@ shut(struct stream *s)
         evbuffer_free(s->early);
         s->early = NULL;
     }
+    loop_fd_del(s->reading);
+    s->reading = NULL;
+    if (s->received) {
+        evbuffer_free(s->received);
+        s->received = NULL;
+    }
     if (s->bev) {
         SSL *ssl = s->kind == STREAM_TLS ? bufferevent_openssl_get_ssl(s->bev) : NULL;
 
@@ -112,6 +126,9 @@ void
 stream_close(struct stream *s)
 {
     if (s) {
+        if (s->gone) {
+            *s->gone = true;
+        }
         flush(s);
         shut(s);
         stream_target_clear(&s->target);
@@ -131,6 +148,76 @@ die(struct stream *s, int error)
         shut(s);
         s->ops->closed(s, error, s->arg);
     }
+}
+
+static struct evbuffer *
+input_of(const struct stream *s)
+{
+    return s->received ? s->received : s->bev ? bufferevent_get_input(s->bev) : NULL;
+}
+
+/* May more be received? */
+static bool
+has_room(const struct stream *s)
+{
+    return !s->paused && (!s->high || evbuffer_get_length(s->received) < s->high);
+}
+
+static void
+watch_input(struct stream *s)
+{
+    if (s->reading) {
+        loop_fd_set(s->reading, has_room(s) ? EV_READ : 0);
+    }
+}
+
+/* Appends what there is to 'received'. How many bytes, 0 at the end of the stream, or -errno. */
+static ssize_t
+receive(struct stream *s)
+{
+    struct evbuffer_iovec room;
+    ssize_t n;
+
+    evbuffer_reserve_space(s->received, RECEIVE_BYTES, &room, 1);
+    n = recv(bufferevent_getfd(s->bev), room.iov_base, room.iov_len, MSG_DONTWAIT);
+    if (n < 0) {
+        n = -errno;
+    }
+    room.iov_len = n > 0 ? (size_t) n : 0;
+    evbuffer_commit_space(s->received, &room, 1);
+    return n;
+}
+
+/* A peer that got no answer is likely to have sent more meanwhile: it is looked for before the loop sleeps. */
+static void
+receive_all(short events, void *s_)
+{
+    struct stream *s = s_;
+    bool gone = false;
+
+    for (unsigned i = 0; i < RECEIVE_TIMES && has_room(s); i++) {
+        ssize_t n = receive(s);
+
+        if (n <= 0) {
+            if (n != -EAGAIN && n != -EINTR) {
+                die(s, (int) n);
+            }
+            return;
+        }
+        s->sent = false;
+        if (evbuffer_get_length(s->received) >= s->low) {
+            s->gone = &gone;
+            s->ops->readable(s, s->arg);
+            if (gone) {
+                return;
+            }
+            s->gone = NULL;
+        }
+        if (s->dead || s->sent) {
+            return;
+        }
+    }
+    watch_input(s);
 }
 
 static void
@@ -229,6 +316,17 @@ handshake_late(void *s_)
     die(s, -ETIMEDOUT);
 }
 
+/* The first way wants CAP_NET_ADMIN, the second gives what net.core.wmem_max allows. */
+static void
+enlarge_send_buffer(int fd)
+{
+    int size = SEND_BUFFER;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size)) {
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    }
+}
+
 /* Makes the bufferevent over the connected 'fd' and takes it over. 0, or -errno when there are no keys. */
 static int
 adopt(struct stream *s, int fd)
@@ -251,15 +349,19 @@ adopt(struct stream *s, int fd)
         loop_timer_set(s->timer, HANDSHAKE_MS);
     } else {
         s->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+        s->received = evbuffer_new();
+        s->reading = loop_fd_add(s->loop, fd, has_room(s) ? EV_READ : 0, receive_all, s);
     }
-    if (s->kind != STREAM_UNIX) {
+    if (s->kind == STREAM_UNIX) {
+        enlarge_send_buffer(fd);
+    } else {
         int on = 1;
 
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
     bufferevent_setwatermark(s->bev, EV_READ, s->low, s->high);
     bufferevent_setcb(s->bev, on_readable, on_drained, on_event, s);
-    bufferevent_enable(s->bev, s->paused ? EV_WRITE : EV_READ | EV_WRITE);
+    bufferevent_enable(s->bev, s->paused || s->received ? EV_WRITE : EV_READ | EV_WRITE);
     return 0;
 }
 
@@ -434,6 +536,7 @@ stream_send(struct stream *s, const void *data, size_t n)
     if (s->dead) {
         return;
     }
+    s->sent = true;
     if (s->open) {
         size_t sent = send_at_once(s, data, n);
 
@@ -458,7 +561,7 @@ stream_backlog(const struct stream *s)
 struct slice
 stream_peek(struct stream *s)
 {
-    struct evbuffer *input = s->bev ? bufferevent_get_input(s->bev) : NULL;
+    struct evbuffer *input = input_of(s);
     size_t len = input ? evbuffer_get_length(input) : 0;
 
     return slice_of(len ? evbuffer_pullup(input, (ev_ssize_t) len) : NULL, len);
@@ -468,7 +571,12 @@ void
 stream_consume(struct stream *s, size_t n)
 {
     if (s->bev) {
-        evbuffer_drain(bufferevent_get_input(s->bev), n);
+        bool had_room = s->received && has_room(s);
+
+        evbuffer_drain(input_of(s), n);
+        if (!had_room) {
+            watch_input(s);
+        }
     }
 }
 
@@ -476,7 +584,9 @@ void
 stream_pause(struct stream *s, bool paused)
 {
     s->paused = paused;
-    if (s->bev && paused) {
+    if (s->received) {
+        watch_input(s);
+    } else if (s->bev && paused) {
         bufferevent_disable(s->bev, EV_READ);
     } else if (s->bev) {
         bufferevent_enable(s->bev, EV_READ);
@@ -491,6 +601,7 @@ stream_watermarks(struct stream *s, size_t low, size_t high)
     if (s->bev) {
         bufferevent_setwatermark(s->bev, EV_READ, low, high);
     }
+    watch_input(s);
 }
 
 const char *

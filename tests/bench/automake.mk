@@ -1,5 +1,5 @@
 # Benchmarks: both daemons in one run. Never part of `make check`.
-EXTRA_DIST += tests/bench/bench.py
+EXTRA_DIST += tests/bench/bench.py tests/bench/replay.py
 .PHONY: bench
 bench: all
 	SLUICE_BUILD=$(abs_builddir) $(srcdir)/tests/bench/bench.py native

@@ -6,11 +6,17 @@
 
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
+#ifdef HAVE_EBPF
+#include "lib/dp/ebpf.h"
+#endif
 #include "lib/dp/kernel.h"
 #include "lib/dp/user.h"
 
 const struct dp_ops *const dp_types[] = {
     &dp_kernel_ops,
+#ifdef HAVE_EBPF
+    &dp_ebpf_ops,
+#endif
     &dp_dummy_ops,
     &dp_netdev_ops,
     NULL,

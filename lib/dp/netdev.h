@@ -41,6 +41,8 @@ int netdev_set_up(struct netdevs *, const char *name, bool up);
 int netdev_set_mac(struct netdevs *, const char *name, struct eth_addr);
 int netdev_set_mtu(struct netdevs *, const char *name, uint32_t mtu);
 int netdev_get_stats(struct netdevs *, const char *name, struct netdev_stats *);
+struct nl_pool;
+int netdev_stats_by_index(struct nl_pool * /* NETLINK_ROUTE */, int ifindex, struct netdev_stats *); /* Any thread. */
 int netdev_get_all_stats(struct netdevs *, void (*fn)(int ifindex, const struct netdev_stats *, void *arg),
                          void *arg); /* One dump. */
 int netdev_get_driver(struct netdevs *, const char *name, struct netdev_info *);

@@ -137,23 +137,27 @@ stats_decode(const struct nlmsghdr *h, int *ifindex, struct netdev_stats *stats)
 }
 
 int
-netdev_get_stats(struct netdevs *n, const char *name, struct netdev_stats *stats)
+netdev_stats_by_index(struct nl_pool *pool, int ifindex, struct netdev_stats *stats)
 {
-    int ifindex = ifindex_of(n, name), answered;
     struct buf b = BUF_EMPTY, reply = BUF_EMPTY;
-    int error;
+    int error, answered;
 
-    if (!ifindex) {
-        return -ENODEV;
-    }
     stats_request(&b, ifindex, 0);
-    error = nl_pool_transact(n->pool, &b, &reply, NULL);
+    error = nl_pool_transact(pool, &b, &reply, NULL);
     if (!error && (!reply.len || !stats_decode(nl_msg_at(&reply, 0), &answered, stats))) {
         error = -EPROTO;
     }
     buf_free(&b);
     buf_free(&reply);
     return error;
+}
+
+int
+netdev_get_stats(struct netdevs *n, const char *name, struct netdev_stats *stats)
+{
+    int ifindex = ifindex_of(n, name);
+
+    return ifindex ? netdev_stats_by_index(n->pool, ifindex, stats) : -ENODEV;
 }
 
 struct stats_dump {

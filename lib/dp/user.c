@@ -15,13 +15,10 @@ u_probe(char **why)
     return 0;
 }
 
-static void
-u_close(struct dp *dp, bool destroy)
+void
+user_dp_uninit(struct user_dp *u)
 {
-    struct user_dp *u = user_dp_cast(dp);
-
-    user_register_commands(NULL);
-    user_flow_flush(dp);
+    user_flow_flush(&u->dp);
     user_handlers_destroy(u);
     rcu_drain();
     for (size_t i = 0; i < u->all_ports->n; i++) {
@@ -35,15 +32,23 @@ u_close(struct dp *dp, bool destroy)
     htable_destroy(&u->by_ufid);
     free(u->meters);
     free(u->ports);
-    free(dp->name);
+    free(u->dp.name);
+}
+
+static void
+u_close(struct dp *dp, bool destroy)
+{
+    struct user_dp *u = user_dp_cast(dp);
+
+    user_register_commands(NULL);
+    user_dp_uninit(u);
     free(u);
 }
 
-static int
-open_type(const struct dp_ops *ops, const char *name, unsigned n_handlers, struct loop *loop, struct dp **dpp)
+void
+user_dp_init(struct user_dp *u, const struct dp_ops *ops, const char *name, unsigned n_handlers, struct loop *loop)
 {
-    struct user_dp *u = xzalloc(sizeof *u);
-
+    memset(u, 0, sizeof *u);
     u->dp.ops = ops;
     u->dp.name = xstrdup(name);
     u->loop = loop;
@@ -55,6 +60,14 @@ open_type(const struct dp_ops *ops, const char *name, unsigned n_handlers, struc
     htable_init(&u->by_ufid);
     u->meters = xcalloc(USER_MAX_METERS, sizeof(struct user_meter *));
     user_handlers_create(u);
+}
+
+static int
+open_type(const struct dp_ops *ops, const char *name, unsigned n_handlers, struct loop *loop, struct dp **dpp)
+{
+    struct user_dp *u = xmalloc(sizeof *u);
+
+    user_dp_init(u, ops, name, n_handlers, loop);
     *dpp = &u->dp;
     return 0;
 }
@@ -133,6 +146,14 @@ replace_vector(struct user_dp *u, const struct user_port *leaves, struct user_po
     user_wake(&u->dp);
 }
 
+void
+user_port_publish(struct user_dp *u, struct user_port *p, uint32_t number)
+{
+    p->port.number = number;
+    __atomic_store_n(&u->ports[number], p, __ATOMIC_RELEASE);
+    replace_vector(u, NULL, p);
+}
+
 static int
 u_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *number)
 {
@@ -157,14 +178,13 @@ u_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *numbe
     if (error) {
         return error;
     }
-    p->port.number = *number = n;
-    __atomic_store_n(&u->ports[n], p, __ATOMIC_RELEASE);
-    replace_vector(u, NULL, p);
+    *number = n;
+    user_port_publish(u, p, n);
     return 0;
 }
 
-static int
-u_port_del(struct dp *dp, uint32_t number)
+int
+user_port_del(struct dp *dp, uint32_t number)
 {
     struct user_dp *u = user_dp_cast(dp);
     struct user_port *p = user_port_find(u, number);
@@ -262,8 +282,8 @@ u_features(const struct dp *dp)
     return &features;
 }
 
-static void
-u_lookup_stats(struct dp *dp, uint64_t *hit, uint64_t *missed, uint64_t *lost, uint64_t *n_flows, uint64_t *mask_hits, uint32_t *n_masks)
+void
+user_lookup_stats(struct dp *dp, uint64_t *hit, uint64_t *missed, uint64_t *lost, uint64_t *n_flows, uint64_t *mask_hits, uint32_t *n_masks)
 {
     struct user_dp *u = user_dp_cast(dp);
 
@@ -279,11 +299,11 @@ u_lookup_stats(struct dp *dp, uint64_t *hit, uint64_t *missed, uint64_t *lost, u
 
 #define USER_OPS(TYPE, OPEN) \
     { \
-        .type = TYPE, .probe = u_probe, .open = OPEN, .close = u_close, .port_add = u_port_add, .port_del = u_port_del, .port_dump = u_port_dump, \
+        .type = TYPE, .probe = u_probe, .open = OPEN, .close = u_close, .port_add = u_port_add, .port_del = user_port_del, .port_dump = u_port_dump, \
         .port_stats = u_port_stats, .port_config = u_port_config, .port_watch = u_port_watch, .recv = user_recv, .wake = user_wake, \
         .flow_put = user_flow_put, .flow_del = user_flow_del, .flow_get = user_flow_get, .flow_dump = user_flow_dump, \
         .flow_flush = user_flow_flush, .execute = user_execute, .meter_set = user_meter_set, .meter_del = user_meter_del, \
-        .ct_flush = u_ct_flush, .features = u_features, .lookup_stats = u_lookup_stats, \
+        .ct_flush = u_ct_flush, .features = u_features, .lookup_stats = user_lookup_stats, \
     }
 const struct dp_ops dp_dummy_ops = USER_OPS("dummy", dummy_open);
 const struct dp_ops dp_netdev_ops = USER_OPS("netdev", netdev_open);

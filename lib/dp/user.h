@@ -28,7 +28,7 @@
 extern const struct dp_ops dp_dummy_ops, dp_netdev_ops;
 
 /* A port's way to its device. */
-enum user_port_kind { USER_PORT_NO_DEVICE, USER_PORT_PACKET_SOCKET, USER_PORT_TAP };
+enum user_port_kind { USER_PORT_NO_DEVICE, USER_PORT_PACKET_SOCKET, USER_PORT_TAP, USER_PORT_SEND_ONLY /* A packet socket, too. */ };
 
 struct user_port {
     struct dp_port port;
@@ -72,6 +72,7 @@ struct user_item {
     struct appctl_request *request;  /* Answered when the handler is done with the packet; NULL none. */
 };
 
+struct user_dp;
 struct user_handler {
     pthread_mutex_t mutex;
     struct cds_list_head queue; /* struct user_item. */
@@ -81,6 +82,12 @@ struct user_handler {
     /* The handler's own. */
     struct appctl_request *done[64]; /* Given out by the last recv(). */
     size_t n_done;
+};
+
+/* Another source of packets than ports, for who has this datapath behind it: a descriptor for each handler, and what to do when it is readable. */
+struct user_source {
+    int (*fd)(struct user_dp *, unsigned handler);
+    void (*ready)(struct user_dp *, unsigned handler); /* The handler's thread; RCU read section. */
 };
 
 struct user_dp {
@@ -96,6 +103,7 @@ struct user_dp {
     struct user_meter **meters;    /* RCU: USER_MAX_METERS by id. */
     uint64_t n_hit, n_missed, n_lost; /* Atomic. */
     bool taps; /* Internal ports are TAP devices. */
+    const struct user_source *source; /* NULL: none. */
 };
 
 static inline struct user_dp *
@@ -104,7 +112,15 @@ user_dp_cast(struct dp *dp)
     return CONTAINER_OF(dp, struct user_dp, dp);
 }
 
-/* user_port.c. The first three: main thread. */
+/* user.c: for a datapath that has this one behind it and embeds it. Main thread. */
+void user_dp_init(struct user_dp *, const struct dp_ops *, const char *name, unsigned n_handlers, struct loop *);
+void user_dp_uninit(struct user_dp *); /* Handlers have stopped. */
+void user_port_publish(struct user_dp *, struct user_port *, uint32_t number /* Free. */);
+int user_port_del(struct dp *, uint32_t number);
+void user_lookup_stats(struct dp *, uint64_t *hit, uint64_t *missed, uint64_t *lost, uint64_t *n_flows, uint64_t *mask_hits, uint32_t *n_masks);
+
+/* user_port.c. The first four: main thread. */
+struct user_port *user_port_create(const char *devname, const char *type);    /* Without a device. NULL: a name is too long. */
 int user_port_open(struct user_dp *, const char *devname, const char *type, struct user_port **);
 void user_port_close(void *port);                                             /* After a grace period. */
 int user_port_set_pcap(int *fd, const char *path);                            /* Opens a capture file and writes its header. */
@@ -120,6 +136,7 @@ unsigned user_port_receive(struct user_port *, unsigned max, void (*fn)(struct p
 void user_gso_split(const uint8_t *bytes, size_t len, void (*fn)(struct packet *, void *arg), void *arg);
 
 /* user_flow.c */
+struct user_flow *user_flow_find(const struct user_dp *, const dp_ufid *); /* Under 'mutex', or by the only one who changes flows. */
 void user_flow_put(struct dp *, struct dp_flow_put *, size_t n);
 void user_flow_del(struct dp *, struct dp_flow_del *, size_t n);
 int user_flow_get(struct dp *, const dp_ufid *, void (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);

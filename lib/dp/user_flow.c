@@ -11,8 +11,8 @@ ufid_hash(const dp_ufid *ufid)
     return (uint32_t) (ufid->lo ^ ufid->hi);
 }
 
-static struct user_flow *
-find_by_ufid(const struct user_dp *u, const dp_ufid *ufid)
+struct user_flow *
+user_flow_find(const struct user_dp *u, const dp_ufid *ufid)
 {
     struct hnode *node = htable_first_with_hash(&u->by_ufid, ufid_hash(ufid));
 
@@ -66,7 +66,7 @@ flow_add(struct user_dp *u, const struct dp_flow_put *put)
 
     flow_key_and(&m.key, put->key, put->mask);
     sparse = match_pack(&m);
-    if (find_by_ufid(u, &put->ufid) || classifier_find_exactly(u->flows, sparse, 0)) {
+    if (user_flow_find(u, &put->ufid) || classifier_find_exactly(u->flows, sparse, 0)) {
         free(sparse);
         return -EEXIST;
     }
@@ -88,7 +88,7 @@ flow_add(struct user_dp *u, const struct dp_flow_put *put)
 static int
 flow_modify(struct user_dp *u, struct dp_flow_put *put)
 {
-    struct user_flow *f = find_by_ufid(u, &put->ufid);
+    struct user_flow *f = user_flow_find(u, &put->ufid);
     struct user_actions *was;
 
     if (!f) {
@@ -129,7 +129,7 @@ user_flow_del(struct dp *dp, struct dp_flow_del *dels, size_t n)
 
     pthread_mutex_lock(&u->mutex);
     for (size_t i = 0; i < n; i++) {
-        struct user_flow *f = find_by_ufid(u, &dels[i].ufid);
+        struct user_flow *f = user_flow_find(u, &dels[i].ufid);
 
         dels[i].error = f ? 0 : -ENOENT;
         if (f) {
@@ -181,7 +181,7 @@ user_flow_get(struct dp *dp, const dp_ufid *ufid, void (*fn)(const struct dp_flo
     struct dumped *c;
 
     pthread_mutex_lock(&u->mutex);
-    f = find_by_ufid(u, ufid);
+    f = user_flow_find(u, ufid);
     c = f ? dump_one(f, false) : NULL;
     pthread_mutex_unlock(&u->mutex);
     if (!c) {

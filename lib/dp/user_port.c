@@ -78,19 +78,30 @@ open_device(struct user_dp *u, struct user_port *p)
     return !strcmp(type, "system") || !strcmp(type, "internal") || !strncmp(type, "dummy", 5) ? 0 : -EAFNOSUPPORT;
 }
 
-int
-user_port_open(struct user_dp *u, const char *devname, const char *type, struct user_port **portp)
+struct user_port *
+user_port_create(const char *devname, const char *type)
 {
     struct user_port *p;
-    int error;
 
     if (strlen(devname) >= sizeof p->port.name || strlen(type) >= sizeof p->port.type) {
-        return -ENAMETOOLONG;
+        return NULL;
     }
     p = xzalloc(sizeof *p);
     strcpy(p->port.name, devname);
     strcpy(p->port.type, type);
     p->fd = p->rx_pcap = p->tx_pcap = -1;
+    return p;
+}
+
+int
+user_port_open(struct user_dp *u, const char *devname, const char *type, struct user_port **portp)
+{
+    struct user_port *p = user_port_create(devname, type);
+    int error;
+
+    if (!p) {
+        return -ENAMETOOLONG;
+    }
     error = open_device(u, p);
     if (error) {
         free(p);
@@ -161,7 +172,7 @@ user_port_send(struct user_port *port, const struct packet *p)
 {
     uint8_t vnet[USER_VNET_LEN] = {0};
     struct iovec iov[2] = {{vnet, sizeof vnet}, {p->data, p->len}};
-    bool has_header = port->kind == USER_PORT_PACKET_SOCKET;
+    bool has_header = port->kind == USER_PORT_PACKET_SOCKET || port->kind == USER_PORT_SEND_ONLY;
 
     if (port->fd >= 0 && writev(port->fd, has_header ? iov : iov + 1, has_header ? 2 : 1) < 0) {
         count(&port->stats.tx_dropped, 1);

@@ -302,8 +302,9 @@ arrive(struct packet *p, void *arrival)
 }
 
 /* The devices of a handler. A port may go while the handler sleeps: it is looked up again by its number. */
+#define FIRST_PORT 2
 struct watched {
-    struct pollfd *fds; /* The first is the event. */
+    struct pollfd *fds; /* The first is the event, the second the source: from FIRST_PORT on, ports. */
     uint32_t *numbers;
     size_t n;
 };
@@ -313,14 +314,15 @@ watch_ports(struct user_dp *u, unsigned handler, struct watched *w)
 {
     const struct user_port_vector *all = __atomic_load_n(&u->all_ports, __ATOMIC_CONSUME);
 
-    w->fds = xcalloc(all->n + 1, sizeof *w->fds);
-    w->numbers = xcalloc(all->n + 1, sizeof *w->numbers);
+    w->fds = xcalloc(all->n + 2, sizeof *w->fds);
+    w->numbers = xcalloc(all->n + 2, sizeof *w->numbers);
     w->fds[0] = (struct pollfd){u->handlers[handler].event_fd, POLLIN, 0};
-    w->n = 1;
+    w->fds[1] = (struct pollfd){u->source ? u->source->fd(u, handler) : -1, POLLIN, 0};
+    w->n = FIRST_PORT;
     for (size_t i = 0; i < all->n; i++) {
         const struct user_port *p = all->ports[i];
 
-        if (p->fd >= 0 && p->port.number % u->n_handlers == handler) {
+        if (p->fd >= 0 && p->kind != USER_PORT_SEND_ONLY && p->port.number % u->n_handlers == handler) {
             w->numbers[w->n] = p->port.number;
             w->fds[w->n++] = (struct pollfd){p->fd, POLLIN, 0};
         }
@@ -330,7 +332,10 @@ watch_ports(struct user_dp *u, unsigned handler, struct watched *w)
 static void
 receive_ready(struct user_dp *u, unsigned handler, const struct watched *w)
 {
-    for (size_t i = 1; i < w->n; i++) {
+    if (w->fds[1].revents) {
+        u->source->ready(u, handler);
+    }
+    for (size_t i = FIRST_PORT; i < w->n; i++) {
         struct user_port *p = w->fds[i].revents ? user_port_find(u, w->numbers[i]) : NULL;
         struct arrival a = {u, handler, w->numbers[i]};
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """System tests. The same test runs against our daemon and the installed one, and on several tiers:
 
-    pytest --daemon=ours|oracle --tier=kernel|tc tests/system
+    pytest --daemon=ours|oracle --tier=kernel|tc|ebpf tests/system
 
-The tests want root and openvswitch in the kernel: run them in utilities/lab.
+The tests want root, and openvswitch in the kernel: run them in utilities/lab. Those of tier ebpf run on any kernel from 6.1 on.
 """
 import os
 

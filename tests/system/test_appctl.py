@@ -9,7 +9,7 @@ from harness.wait import until
 from test_forwarding import datagram
 
 # What these tests are about does not depend on where flows run.
-pytestmark = pytest.mark.tiers("kernel")
+pytestmark = pytest.mark.tiers("kernel", "ebpf")
 
 COMMANDS = """
 version list-commands exit vlog/list vlog/set vlog/reopen fdb/show fdb/flush fdb/stats-show ofproto/list ofproto/trace

@@ -10,7 +10,7 @@ from harness.switch import Bridge, program
 from harness.wait import equals, until
 
 # What these tests are about does not depend on where flows run.
-pytestmark = pytest.mark.tiers("kernel")
+pytestmark = pytest.mark.tiers("kernel", "ebpf")
 
 
 def get(switch, table, row, column):

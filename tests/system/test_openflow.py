@@ -11,7 +11,7 @@ from harness.wait import equals, until
 from test_forwarding import datagram
 
 # What these tests are about does not depend on where flows run.
-pytestmark = pytest.mark.tiers("kernel")
+pytestmark = pytest.mark.tiers("kernel", "ebpf")
 
 # Version, type, length, transaction id.
 HELLO_10 = bytes([1, 0, 0, 8, 0, 0, 0, 1])

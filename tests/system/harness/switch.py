@@ -21,15 +21,17 @@ COUNTERS = re.compile(r"n_packets=(\d+), n_bytes=(\d+)")
 
 
 class Tier:
-    """Where flows may run: the other_config of the Open_vSwitch row that says so."""
+    """Where flows may run: the datapath_type of bridges and the other_config of the Open_vSwitch row that say so."""
 
-    def __init__(self, name, **other_config):
+    def __init__(self, name, datapath="system", **other_config):
         self.name = name
+        self.datapath = datapath
         self.other_config = other_config
 
 
 TIERS = {tier.name: tier for tier in [
     Tier("kernel"),
+    Tier("ebpf", datapath="ebpf"),
     Tier("tc", **{"hw-offload": "true", "tc-policy": "skip_hw"}),
 ]}
 
@@ -190,7 +192,7 @@ class Bridge:
         self.switch = switch
         self.name = netns.unique("b")
         self.ports = []
-        switch.vsctl("add-br", self.name, "--", "set", "bridge", self.name, "datapath_type=system", *settings)
+        switch.vsctl("add-br", self.name, "--", "set", "bridge", self.name, f"datapath_type={switch.tier.datapath}", *settings)
 
     def close(self):
         self.switch.vsctl("--if-exists", "del-br", self.name)

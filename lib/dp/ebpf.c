@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <config.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+#include "lib/dp/ebpf.h"
+
+/* Can this process load programs of the kind, with the youngest helper that ours call? */
+static int
+ebpf_probe(char **why)
+{
+    int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "sluice_probe", 4, 4, 1, NULL);
+
+    if (fd < 0) {
+        *why = fd == -EPERM ? xstrdup("the eBPF datapath needs CAP_BPF and CAP_NET_ADMIN (or CAP_SYS_ADMIN)")
+                            : xasprintf("this kernel has no eBPF (%s)", errno_text(fd));
+        return fd;
+    }
+    close(fd);
+    if (libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) != 1) {
+        *why = xstrdup("this kernel's eBPF has no ring buffers");
+    } else if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_loop, NULL) != 1) {
+        *why = xstrdup("this kernel's eBPF has no bpf_loop() for TC programs (Linux 5.17), or the process lacks CAP_NET_ADMIN");
+    } else {
+        return 0;
+    }
+    return -EOPNOTSUPP;
+}
+
+static void
+ebpf_free(struct ebpf *e, bool destroy)
+{
+    if (e->ports) {
+        ebpf_ports_close(e, destroy);
+    }
+    ebpf_rings_close(e);
+    user_dp_uninit(&e->user);
+    ebpf_flows_close(e);
+    ebpf_unload(e);
+    nl_pool_destroy(e->route);
+    free(e);
+}
+
+static int
+ebpf_open(const char *name, unsigned n_handlers, struct loop *loop, struct dp **dpp)
+{
+    struct ebpf *e = xzalloc(sizeof *e);
+    int error;
+
+    user_dp_init(&e->user, &dp_ebpf_ops, name, n_handlers, loop);
+    pthread_mutex_init(&e->mutex, NULL);
+    CDS_INIT_LIST_HEAD(&e->taps);
+    htable_init(&e->flows);
+    ebpf_space_init(&e->slots, EBPF_MAX_FLOWS);
+    ebpf_space_init(&e->acts, EBPF_MAX_ACTS_ALL);
+    e->route = nl_pool_create(NETLINK_ROUTE);
+    error = ebpf_load(e);
+    error = error ? error : ebpf_rings_open(e);
+    if (error) {
+        ebpf_free(e, false);
+        return error;
+    }
+    e->tcx = ebpf_hook_has_tcx();
+    e->user.source = &ebpf_source;
+    log_info(LOG_dp_ebpf, "%s: programs are attached by %s", name, e->tcx ? "tcx" : "clsact, since the kernel has no tcx");
+    *dpp = &e->user.dp;
+    return 0;
+}
+
+static void
+ebpf_close(struct dp *dp, bool destroy)
+{
+    struct ebpf *e = ebpf_cast(dp);
+
+    __atomic_store_n(&e->config->n_handlers, 0, __ATOMIC_RELEASE);
+    ebpf_free(e, destroy);
+}
+
+/* Devices are watched by who asked for the ports. */
+static void
+ebpf_port_watch(struct dp *dp, void (*fn)(enum dp_port_event_type, const struct dp_port *, void *arg), void *arg)
+{
+}
+
+static int
+ebpf_ct_flush(struct dp *dp, const uint16_t *zone)
+{
+    return 0; /* It tracks no connections: there are none to forget. */
+}
+
+static const struct dp_features *
+ebpf_features(const struct dp *dp)
+{
+    static const struct dp_features features = {
+        .ufid = true,
+        .masked_set = true,
+        .recirc = true,
+        .trunc = true,
+        .clone = true,
+        .sample = true,
+        .check_pkt_len = true,
+        .nd_extensions = true,
+        .drop_action = true,
+        .vlan_cvlan = true,
+        .max_vlan_headers = FLOW_N_VLANS,
+        .max_mpls_depth = FLOW_N_MPLS,
+        .max_sample_nesting = 10,
+    };
+
+    return &features;
+}
+
+/* What programs found, and what the daemon behind them did. */
+static void
+ebpf_lookup_stats(struct dp *dp, uint64_t *hit, uint64_t *missed, uint64_t *lost, uint64_t *n_flows, uint64_t *mask_hits, uint32_t *n_masks)
+{
+    const struct ebpf *e = ebpf_cast(dp);
+
+    user_lookup_stats(dp, hit, missed, lost, n_flows, mask_hits, n_masks);
+    *hit += ebpf_total(e, EBPF_HIT);
+    *lost += ebpf_total(e, EBPF_LOST);
+    *mask_hits += ebpf_total(e, EBPF_MASK_LOOKUPS);
+}
+
+const struct dp_ops dp_ebpf_ops = {
+    .type = "ebpf",
+    .probe = ebpf_probe,
+    .open = ebpf_open,
+    .close = ebpf_close,
+    .port_add = ebpf_port_add,
+    .port_del = ebpf_port_del,
+    .port_dump = ebpf_port_dump,
+    .port_stats = ebpf_port_stats,
+    .port_watch = ebpf_port_watch,
+    .recv = user_recv,
+    .wake = user_wake,
+    .flow_put = ebpf_flow_put,
+    .flow_del = ebpf_flow_del,
+    .flow_get = ebpf_flow_get,
+    .flow_dump = ebpf_flow_dump,
+    .flow_flush = ebpf_flow_flush,
+    .execute = user_execute,
+    .meter_set = user_meter_set,
+    .meter_del = user_meter_del,
+    .ct_flush = ebpf_ct_flush,
+    .features = ebpf_features,
+    .lookup_stats = ebpf_lookup_stats,
+};

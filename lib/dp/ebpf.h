@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// The eBPF datapath ("ebpf"): a kernel datapath for kernels without openvswitch.ko. Programs on the TC hook of the ports' devices hold the megaflows in maps
+// (lib/dp/ebpf_abi.h) and forward by themselves. What they have no flow for, or a flow that they cannot execute, goes up through a ring buffer.
+//
+// Behind them stands the userspace datapath (lib/dp/user.h), which is part of this one: it has every flow, its executor is the slow path, and
+// what goes up is a packet received by it. So a packet that the daemon executes, looks up again or refuses goes the same way with both.
+//
+// Ports. A device of the host is given one program at its ingress hook, which takes all that comes in: tcx where the kernel has it (6.6), which chains
+// behind the programs of others, else a filter of clsact. An internal port is a veth pair: the host has the end with the port's name, and may move it to a
+// namespace of its own; the other end ("slp0", "slp1", ...), with the program, stays here. So the programs know one kind of port only,
+// and internal ports live as long as they are wanted, not as long as the daemon.
+//
+// Packets that the daemon sends leave by packet sockets, one a port. Their checksums are complete by then and large ones have been cut into segments, as
+// openvswitch.ko does for packets that go up.
+#ifndef LIB_DP_EBPF_H
+#define LIB_DP_EBPF_H 1
+
+#include "lib/dp/user.h"
+#include "lib/nl/sock.h"
+
+#include "lib/dp/ebpf_abi.h" /* Wants the C library's types before it. */
+
+extern const struct dp_ops dp_ebpf_ops;
+
+#define EBPF_MAX_FLOWS 131072
+#define EBPF_MAX_ACTS_ALL 131072           /* Records of all flows. */
+#define EBPF_RING_BYTES (4 * 1024 * 1024)  /* Of each handler's ring; a power of two pages. */
+#define EBPF_QUEUE_BYTES (1024 * 1024)     /* Of upcalls, that a port may have waiting. */
+
+struct ebpf_flow {
+    struct hnode node; /* In ebpf.flows, by ufid. */
+    dp_ufid ufid;
+    uint32_t slot, first, n; /* In the kernel; n records. */
+    uint16_t mask;
+    bool in_map;
+    const char *why; /* What keeps programs from executing it; NULL: nothing. */
+};
+
+/* A tuple. */
+struct ebpf_mask_user {
+    uint32_t n_flows; /* 0: free. */
+    struct ebpf_mask mask;
+};
+
+/* Numbers of 0 .. size-1 lent in blocks of 1, 2, 4 ... 64. What is given back is lent again only after a grace period of the kernel's RCU, since a program may
+ * still look at it. */
+#define EBPF_SPACE_CLASSES 7
+struct ebpf_space {
+    uint32_t size, used; /* Never lent: from 'used' on. */
+    struct ebpf_space_list {
+        uint32_t *at;
+        size_t n, allocated;
+    } free[EBPF_SPACE_CLASSES], waiting[EBPF_SPACE_CLASSES];
+    size_t n_waiting;
+};
+
+struct ebpf_tap {
+    struct cds_list_head node;
+    uint32_t number;
+    int fd;
+};
+
+struct ebpf_bpf;
+struct ring_buffer;
+
+struct ebpf_reader {
+    struct ebpf *e;
+    unsigned handler;
+    unsigned n; /* Records taken in this turn. */
+};
+
+struct ebpf {
+    struct user_dp user; /* First. */
+    struct ebpf_bpf *programs;
+    struct ebpf_config *config;    /* The programs' own memory. */
+    struct ebpf_port_value *ports; /* EBPF_MAX_PORTS; the programs' own memory. */
+    unsigned n_cpus;
+    bool tcx; /* The hook is tcx, else clsact. */
+    struct nl_pool *route;
+    struct cds_list_head taps; /* Main thread. */
+
+    pthread_mutex_t mutex; /* Guards what follows, and is held by who changes the flows of 'user'. */
+    struct htable flows;
+    struct ebpf_mask_user masks[EBPF_MAX_MASKS];
+    struct ebpf_space slots, acts;
+
+    struct ring_buffer **rings; /* Of each handler. */
+    struct ebpf_reader *readers; /* Of each handler; its own. */
+    int *ring_fds;
+    unsigned n_rings;
+};
+
+static inline struct ebpf *
+ebpf_cast(const struct dp *dp)
+{
+    return CONTAINER_OF(dp, struct ebpf, user.dp);
+}
+
+/* ebpf_space.c */
+void ebpf_space_init(struct ebpf_space *, uint32_t size);
+void ebpf_space_destroy(struct ebpf_space *);
+int ebpf_space_get(struct ebpf_space *, uint32_t n /* 1 .. 64 */, uint32_t *first); /* 0 or -ENOSPC. */
+void ebpf_space_put(struct ebpf_space *, uint32_t first, uint32_t n);
+
+/* ebpf_encode.c. Actions as the programs' records, at most EBPF_MAX_ACTS. NULL, or why the programs cannot do it. */
+const char *ebpf_encode(const void *actions, size_t len, struct ebpf_act *, uint32_t *n);
+/* Key and mask as the programs have them. false: no packet that the programs see can match. */
+bool ebpf_encode_key(const struct flow_key *key, const struct flow_key *mask, struct ebpf_lookup *, struct ebpf_mask *);
+
+/* ebpf_hook.c. The program on a device; main thread. 'what' (of the caller, 128 bytes) says what stands in the way. */
+bool ebpf_hook_has_tcx(void);
+int ebpf_hook_attach(struct ebpf *, int ifindex, char *what);
+void ebpf_hook_detach(struct ebpf *, int ifindex);
+
+/* ebpf_port.c. Main thread. */
+int ebpf_port_add(struct dp *, const char *devname, const char *type, uint32_t *number);
+int ebpf_port_del(struct dp *, uint32_t number);
+int ebpf_port_dump(struct dp *, void (*fn)(const struct dp_port *, void *arg), void *arg);
+int ebpf_port_stats(struct dp *, uint32_t number, struct dp_port_stats *);
+void ebpf_ports_close(struct ebpf *, bool destroy);
+
+/* ebpf_flow.c */
+void ebpf_flow_put(struct dp *, struct dp_flow_put *, size_t n);
+void ebpf_flow_del(struct dp *, struct dp_flow_del *, size_t n);
+int ebpf_flow_get(struct dp *, const dp_ufid *, void (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);
+int ebpf_flow_dump(struct dp *, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);
+int ebpf_flow_flush(struct dp *);
+void ebpf_flows_close(struct ebpf *);
+
+/* ebpf_upcall.c */
+int ebpf_rings_open(struct ebpf *);
+void ebpf_rings_close(struct ebpf *);
+extern const struct user_source ebpf_source;
+
+/* ebpf_map.c: file descriptors of the maps, and what is done with them. */
+int ebpf_load(struct ebpf *);
+void ebpf_unload(struct ebpf *);
+int ebpf_program_fd(const struct ebpf *);
+int ebpf_map_rings(const struct ebpf *);
+int ebpf_map_ifindexes(const struct ebpf *);
+int ebpf_map_masks(const struct ebpf *);
+int ebpf_map_flows(const struct ebpf *);
+int ebpf_map_acts(const struct ebpf *);
+int ebpf_map_counters(const struct ebpf *);
+uint64_t ebpf_total(const struct ebpf *, enum ebpf_total);
+
+#endif

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the programs of the eBPF datapath and the daemon say to each other: the shapes of map keys and values, in the host's byte order. Included by
+// both sides; hence no C library here.
+//
+// A flow of the programs is looked up by the words of struct flow_key that a packet can fill: those of the datapath's own metadata, from skb_priority
+// on, and those of its layers, from eth_dst on. All the other words are zero for a packet that comes in by a device.
+#ifndef LIB_DP_EBPF_ABI_H
+#define LIB_DP_EBPF_ABI_H 1
+
+#include "lib/flow/key_layout.h"
+
+#define EBPF_ABI 1 /* Changes with this file: what another version left is not adopted. */
+
+#define EBPF_META_FIRST (offsetof(struct flow_key, skb_priority) / 8)
+#define EBPF_META_WORDS 3
+#define EBPF_LAYER_FIRST FLOW_STAGE_END_0
+#define EBPF_LAYER_WORDS (FLOW_KEY_WORDS - EBPF_LAYER_FIRST)
+#define EBPF_KEY_WORDS (EBPF_META_WORDS + EBPF_LAYER_WORDS)
+_Static_assert(offsetof(struct flow_key, skb_priority) % 8 == 0
+                   && offsetof(struct flow_key, recirc_id) / 8 == EBPF_META_FIRST + EBPF_META_WORDS - 1,
+               "the datapath's metadata is whole words");
+
+#define EBPF_MAX_PORTS 4096
+#define EBPF_MAX_MASKS 256
+#define EBPF_MAX_HANDLERS 64
+#define EBPF_MAX_ACTS 64 /* Of one flow. */
+#define EBPF_MAX_PACKET 65535
+
+/* Maps: flows. */
+struct ebpf_lookup {
+    uint64_t words[EBPF_KEY_WORDS]; /* Masked. */
+    uint32_t mask;                  /* Index of the mask. */
+    uint32_t pad;
+};
+#define EBPF_FLOW_SLOW 1 /* The daemon executes it, and counts. */
+struct ebpf_flow_value {
+    uint64_t ufid_hi, ufid_lo; /* For who adopts the flow. */
+    uint32_t slot;             /* Of its counters. */
+    uint32_t first, n;         /* Its records in 'acts'. */
+    uint32_t flags;
+};
+
+/* masks */
+struct ebpf_mask {
+    uint64_t words[EBPF_KEY_WORDS];
+};
+
+/* counters, per CPU. */
+struct ebpf_counter {
+    uint64_t packets, bytes, used_ns /* CLOCK_MONOTONIC */, tcp_flags;
+};
+
+/* acts: what a program can do, one thing a record. */
+enum ebpf_act_kind {
+    EBPF_ACT_OUTPUT = 1,  /* To port 'arg', at most 'max_len' bytes if not 0. With 'last' nothing follows. */
+    EBPF_ACT_USERSPACE,   /* The cookie is in 'value' and 'mask'. */
+    EBPF_ACT_PUSH_VLAN,   /* arg: tpid << 16 | tci, host order. */
+    EBPF_ACT_POP_VLAN,
+    EBPF_ACT_WRITE,       /* The masked 'len' bytes at 'at' of 'layer'. */
+    EBPF_ACT_PRIORITY,    /* skb_priority and skb_mark: arg, under max_len as the mask. */
+    EBPF_ACT_MARK,
+    EBPF_ACT_HASH,        /* arg: basis. */
+    EBPF_ACT_RECIRC,      /* arg: the new recirc_id. Nothing follows. */
+};
+enum ebpf_layer { EBPF_L2, EBPF_ARP, EBPF_IPV4, EBPF_IPV6, EBPF_PORTS, EBPF_ICMP, EBPF_ICMPV6, EBPF_ND };
+/* Checksums that a write has to repair. */
+#define EBPF_SUM_IP 1        /* IPv4's own. */
+#define EBPF_SUM_PSEUDO 2    /* Of the transport layer, since the pseudo header changes. */
+#define EBPF_SUM_TRANSPORT 4 /* Of the transport layer, since that changes. */
+#define EBPF_SUM_IF_ROUTED 8 /* With EBPF_SUM_PSEUDO: not in a packet that a routing header sends elsewhere. */
+struct ebpf_act {
+    uint8_t kind, layer, at, len;
+    uint8_t sums, last, pad[2];
+    uint32_t arg, max_len;
+    uint8_t value[16], mask[16];
+};
+
+/* ports, by number; its memory is the daemon's too. ifindexes: the number of an ifindex. */
+struct ebpf_port_value {
+    uint32_t ifindex; /* 0: no such port. */
+    uint32_t peer_ifindex; /* The host's end of an internal port, whose other end 'ifindex' is; else 0. */
+    char name[16], type[16];
+    uint64_t queued_bytes, taken_bytes; /* Of upcalls: written by programs, by the daemon. */
+};
+
+/* config, one value; its memory is the daemon's too. */
+struct ebpf_config {
+    uint32_t abi;
+    uint32_t n_handlers;
+    uint32_t queue_bytes;  /* Of upcalls, that a port may have waiting. */
+    uint32_t active;       /* Which of 'order' is in force. */
+    uint32_t n_masks[2];
+    uint16_t order[2][EBPF_MAX_MASKS]; /* Indexes of masks, those first that are hit most. */
+};
+
+/* totals, per CPU, by index. */
+enum ebpf_total { EBPF_HIT, EBPF_MASK_LOOKUPS, EBPF_LOST, EBPF_FAILED, EBPF_N_TOTALS };
+
+/* What comes up through a ring: this, then 'len' bytes of the packet. */
+enum ebpf_upcall_kind { EBPF_UPCALL_LOOKUP /* No flow, or one for the daemon. */, EBPF_UPCALL_ACTION };
+struct ebpf_upcall {
+    uint32_t kind, len;
+    uint32_t in_port, recirc_id, dp_hash, pkt_mark, skb_priority;
+    uint32_t gso_size;          /* 0: one packet. */
+    uint16_t vlan_tpid, vlan_tci; /* Network order; of the tag beside the packet; tpid 0: none. */
+    uint32_t pad;
+    uint8_t cookie[32];
+};
+struct ebpf_upcall_buffer {
+    struct ebpf_upcall header;
+    uint8_t data[EBPF_MAX_PACKET + 1];
+};
+
+#endif

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// What programs do to a packet, one record of 'acts' at a time, and how it goes up to the daemon.
+#ifndef LIB_DP_EBPF_ACT_BPF_H
+#define LIB_DP_EBPF_ACT_BPF_H 1
+
+/* A packet whose flow is being executed. */
+struct run {
+    struct __sk_buff *skb;
+    struct scratch *s;
+    uint32_t first;
+    uint32_t redirect;  /* The device that gets the packet itself; 0: none. */
+    uint32_t recirc_id; /* Not 0: is to be looked up again. */
+};
+
+/* The packet, at most 'max_len' bytes of it, into the ring of a handler; 'cookie' NULL: for a lookup. */
+static __noinline int
+upcall(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a, uint32_t max_len)
+{
+    uint32_t cpu = bpf_get_smp_processor_id(), zero = 0, number = s->key.in_port, len = skb->len, handler;
+    struct ebpf_upcall_buffer *b = bpf_map_lookup_elem(&buffers, &cpu);
+    struct ebpf_port_value *port = bpf_map_lookup_elem(&ports, &number);
+    const struct ebpf_config *config = bpf_map_lookup_elem(&config_map, &zero);
+    uint64_t bytes;
+    void *ring;
+
+    if (!b || !port || !config || !config->n_handlers) {
+        return 0;
+    }
+    handler = cpu % config->n_handlers;
+    ring = bpf_map_lookup_elem(&rings, &handler);
+    if (len > EBPF_MAX_PACKET || !ring || port->queued_bytes - port->taken_bytes > config->queue_bytes) {
+        count(EBPF_LOST, 1);
+        return 0;
+    }
+    b->header = (struct ebpf_upcall){
+        .kind = a ? EBPF_UPCALL_ACTION : EBPF_UPCALL_LOOKUP,
+        .in_port = number,
+        .recirc_id = s->key.recirc_id,
+        .dp_hash = s->key.dp_hash,
+        .pkt_mark = s->key.pkt_mark,
+        .skb_priority = s->key.skb_priority,
+        .gso_size = skb->gso_size,
+    };
+    if (skb->vlan_present) {
+        b->header.vlan_tpid = (uint16_t) skb->vlan_proto;
+        b->header.vlan_tci = bpf_htons((uint16_t) skb->vlan_tci);
+        max_len -= max_len > 4 ? 4 : 0;
+    }
+    if (a) {
+        __builtin_memcpy(b->header.cookie, a->value, sizeof b->header.cookie);
+    }
+    if (len > max_len) {
+        len = max_len;
+    }
+    b->header.len = len;
+    bytes = len;
+    asm volatile("" : "+r"(bytes)); /* The verifier has to see both comparisons made on what it sees used. */
+    if (bytes < 1 || bytes > EBPF_MAX_PACKET || bpf_skb_load_bytes(skb, 0, b->data, (uint32_t) bytes)
+        || bpf_ringbuf_output(ring, b, sizeof b->header + bytes, 0)) {
+        count(EBPF_LOST, 1);
+        return 0;
+    }
+    __sync_fetch_and_add(&port->queued_bytes, sizeof b->header + bytes);
+    return 0;
+}
+
+/* The layers begin behind the tags in the packet's data, whose number changes. */
+static __always_inline void
+move_layers(struct scratch *s, uint32_t tags_were, uint32_t tags_are)
+{
+    s->l3 += s->l3 ? (tags_are - tags_were) * 4 : 0;
+    s->l4 += s->l4 ? (tags_are - tags_were) * 4 : 0;
+}
+
+static __always_inline uint32_t
+inner_tags(const struct scratch *s, struct __sk_buff *skb)
+{
+    return s->tags - (skb->vlan_present ? 1 : 0);
+}
+
+static __always_inline int
+change_tags(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a)
+{
+    uint32_t were = inner_tags(s, skb);
+    int error;
+
+    if (a->kind == EBPF_ACT_PUSH_VLAN) {
+        error = (int) bpf_skb_vlan_push(skb, bpf_htons((uint16_t) (a->arg >> 16)), (uint16_t) a->arg);
+        s->tags += !error;
+    } else if (s->tags) {
+        error = (int) bpf_skb_vlan_pop(skb);
+        s->tags -= !error;
+    } else {
+        return 0;
+    }
+    move_layers(s, were, inner_tags(s, skb));
+    return error;
+}
+
+/* Where the transport checksum is; 0: there is none to repair. '*pseudo': it covers a pseudo header. */
+static __always_inline uint32_t
+transport_sum(const struct scratch *s, bool *pseudo)
+{
+    uint8_t proto = s->key.nw_proto;
+    bool is_ipv6 = s->key.eth_type == bpf_htons(0x86dd);
+
+    *pseudo = true;
+    if (!s->l4) {
+        return 0;
+    }
+    if (proto == IPPROTO_TCP) {
+        return s->l4_len >= 20 ? s->l4 + 16 : 0;
+    }
+    if (proto == IPPROTO_UDP) {
+        return s->l4_len >= 8 ? s->l4 + 6 : 0;
+    }
+    if (proto == IPPROTO_ICMPV6 && is_ipv6) {
+        return s->l4_len >= 8 ? s->l4 + 2 : 0;
+    }
+    *pseudo = false;
+    return proto == IPPROTO_ICMP && !is_ipv6 && s->l4_len >= 8 ? s->l4 + 2 : 0;
+}
+
+/* Where the layer begins that a write is about; -1: the packet has none. */
+static __always_inline int
+layer_of(const struct scratch *s, uint8_t layer)
+{
+    uint8_t proto = s->key.nw_proto;
+    bool is_ipv4 = s->key.eth_type == bpf_htons(0x0800), is_ipv6 = s->key.eth_type == bpf_htons(0x86dd);
+    bool nd = s->key.tp_dst == 0 && (s->key.tp_src == bpf_htons(135) || s->key.tp_src == bpf_htons(136));
+
+    if (layer == EBPF_L2) {
+        return 0;
+    }
+    if (!s->l3) {
+        return -1;
+    }
+    if (layer == EBPF_IPV4 || layer == EBPF_IPV6 || layer == EBPF_ARP) {
+        return (layer == EBPF_IPV4 ? is_ipv4 : layer == EBPF_IPV6 ? is_ipv6 : !is_ipv4 && !is_ipv6) ? (int) s->l3 : -1;
+    }
+    if (!s->l4 || !s->l4_whole) {
+        return -1;
+    }
+    if (layer == EBPF_PORTS ? proto == IPPROTO_TCP || proto == IPPROTO_UDP
+        : layer == EBPF_ICMP ? is_ipv4 && proto == IPPROTO_ICMP
+                             : is_ipv6 && proto == IPPROTO_ICMPV6 && (layer == EBPF_ICMPV6 || (nd && s->l4_len >= 24))) {
+        return (int) s->l4;
+    }
+    return -1;
+}
+
+static __always_inline int
+repair_sums(struct __sk_buff *skb, const struct scratch *s, uint8_t sums, int64_t diff)
+{
+    uint64_t flags = s->key.nw_proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+    bool covers_pseudo;
+    uint32_t at = transport_sum(s, &covers_pseudo);
+    int error = 0;
+
+    if (sums & EBPF_SUM_IP) {
+        error = (int) bpf_l3_csum_replace(skb, s->l3 + 10, 0, (uint64_t) diff, 0);
+    }
+    if (sums & EBPF_SUM_PSEUDO && at && covers_pseudo && !(sums & EBPF_SUM_IF_ROUTED && s->routed)) {
+        error |= (int) bpf_l4_csum_replace(skb, at, 0, (uint64_t) diff, flags | BPF_F_PSEUDO_HDR);
+    }
+    if (sums & EBPF_SUM_TRANSPORT && at) {
+        error |= (int) bpf_l4_csum_replace(skb, at, 0, (uint64_t) diff, flags);
+    }
+    return error;
+}
+
+/* Fields are written as whole 32-bit words where a checksum covers them, since that is how differences of checksums are reckoned. */
+static __noinline int
+write_field(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a)
+{
+    uint32_t was[4] = {0}, is[4] = {0};
+    const uint32_t *value = (const void *) a->value, *mask = (const void *) a->mask;
+    uint32_t len = a->len;
+    int base = layer_of(s, a->layer);
+    uint64_t flags = a->layer == EBPF_L2 || a->sums & (EBPF_SUM_IP | EBPF_SUM_TRANSPORT) ? 0 : BPF_F_RECOMPUTE_CSUM;
+
+    if (base < 0 || len < 1 || len > 16) {
+        return 0;
+    }
+    if (bpf_skb_load_bytes(skb, (uint32_t) base + a->at, was, len)) {
+        return 0; /* Cut short. */
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        is[i] = (was[i] & ~mask[i]) | (value[i] & mask[i]);
+    }
+    if (is[0] == was[0] && is[1] == was[1] && is[2] == was[2] && is[3] == was[3]) {
+        return 0;
+    }
+    if (a->sums) {
+        int64_t diff = bpf_csum_diff(was, sizeof was, is, sizeof is, 0);
+
+        if (repair_sums(skb, s, a->sums, diff)) {
+            return -1;
+        }
+    }
+    return (int) bpf_skb_store_bytes(skb, (uint32_t) base + a->at, is, len, flags);
+}
+
+static __always_inline int
+output(struct run *r, const struct ebpf_act *a)
+{
+    uint32_t number = a->arg, max_len = a->max_len;
+    const struct ebpf_port_value *port = bpf_map_lookup_elem(&ports, &number);
+
+    if (!port || !port->ifindex) {
+        return 0;
+    }
+    if (!a->last) {
+        return (int) bpf_clone_redirect(r->skb, port->ifindex, 0);
+    }
+    if (max_len) {
+        max_len -= r->skb->vlan_present && max_len > 4 ? 4 : 0;
+        if (max_len < r->skb->len && bpf_skb_change_tail(r->skb, max_len, 0)) {
+            return -1;
+        }
+    }
+    r->redirect = port->ifindex;
+    return 0;
+}
+
+/* Only that packets of one transport flow agree matters. */
+static __always_inline uint32_t
+hash_l4(const struct flow_key *k, uint32_t basis)
+{
+    const uint64_t *src = (const void *) &k->ipv6_src, *dst = (const void *) &k->ipv6_dst;
+    uint64_t h = basis ^ ((uint64_t) k->nw_src << 32 | k->nw_dst);
+
+    h = (h ^ src[0]) * 0x9e3779b97f4a7c15ULL;
+    h = (h ^ src[1] ^ h >> 31) * 0x9e3779b97f4a7c15ULL;
+    h = (h ^ dst[0] ^ h >> 31) * 0x9e3779b97f4a7c15ULL;
+    h = (h ^ dst[1] ^ h >> 31) * 0x9e3779b97f4a7c15ULL;
+    h = (h ^ ((uint64_t) k->nw_proto << 32 | (uint32_t) k->tp_src << 16 | k->tp_dst) ^ h >> 31) * 0x9e3779b97f4a7c15ULL;
+    return (uint32_t) (h >> 32) ? (uint32_t) (h >> 32) : 1;
+}
+
+static long
+act_one(uint32_t i, struct run *r)
+{
+    uint32_t at = r->first + i;
+    const struct ebpf_act *a = bpf_map_lookup_elem(&acts, &at);
+    struct flow_key *k = &r->s->key;
+    int error = 0;
+
+    if (!a) {
+        return 1;
+    }
+    switch (a->kind) {
+    case EBPF_ACT_OUTPUT:
+        error = output(r, a);
+        break;
+    case EBPF_ACT_USERSPACE:
+        upcall(r->skb, r->s, a, a->max_len ? a->max_len : EBPF_MAX_PACKET);
+        break;
+    case EBPF_ACT_PUSH_VLAN:
+    case EBPF_ACT_POP_VLAN:
+        error = change_tags(r->skb, r->s, a);
+        break;
+    case EBPF_ACT_WRITE:
+        error = write_field(r->skb, r->s, a);
+        break;
+    case EBPF_ACT_PRIORITY:
+        k->skb_priority = (k->skb_priority & ~a->max_len) | a->arg;
+        r->skb->priority = k->skb_priority;
+        break;
+    case EBPF_ACT_MARK:
+        k->pkt_mark = (k->pkt_mark & ~a->max_len) | a->arg;
+        r->skb->mark = k->pkt_mark;
+        break;
+    case EBPF_ACT_HASH:
+        k->dp_hash = hash_l4(k, a->arg);
+        break;
+    case EBPF_ACT_RECIRC:
+        r->recirc_id = a->arg;
+        return 1;
+    default:
+        return 1;
+    }
+    if (error) {
+        count(EBPF_FAILED, 1);
+        /* A packet that is half changed is not sent. A clone that could not be is no reason not to send others. */
+        return a->kind != EBPF_ACT_OUTPUT;
+    }
+    return 0;
+}
+
+#endif

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// The maps of the eBPF datapath's programs. Sizes that depend on the host are set by the daemon before it loads them.
+#ifndef LIB_DP_EBPF_MAPS_BPF_H
+#define LIB_DP_EBPF_MAPS_BPF_H 1
+
+#define EBPF_CACHE 1024
+
+/* What a packet on its way needs, one for each processor: nothing that runs in a receive softirq is interrupted by another of its kind. */
+struct scratch {
+    struct flow_key key;
+    struct ebpf_lookup lookup;
+    uint32_t l3, l4;     /* Where they begin in the packet's data; 0: not there, or cut short. */
+    uint32_t l4_len;
+    uint32_t tags;       /* VLAN tags, that beside the packet included. */
+    bool routed;         /* It is on its way to elsewhere by a routing header. */
+    bool l4_whole;       /* The transport header is all there. */
+    uint16_t cache[EBPF_CACHE]; /* By hash of the key: mask that it was found with, plus one. */
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, uint32_t);
+    __type(value, struct scratch);
+} scratches SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, uint32_t);
+    __type(value, struct ebpf_config);
+} config_map SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, EBPF_MAX_PORTS);
+    __type(key, uint32_t);
+    __type(value, uint32_t);
+} ifindexes SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, EBPF_MAX_PORTS);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, uint32_t);
+    __type(value, struct ebpf_port_value);
+} ports SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, EBPF_MAX_MASKS);
+    __type(key, uint32_t);
+    __type(value, struct ebpf_mask);
+} masks SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct ebpf_lookup);
+    __type(value, struct ebpf_flow_value);
+} flows SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, uint32_t);
+    __type(value, struct ebpf_counter);
+} counters SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, uint32_t);
+    __type(value, struct ebpf_act);
+} acts SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, EBPF_N_TOTALS);
+    __type(key, uint32_t);
+    __type(value, uint64_t);
+} totals SEC(".maps");
+
+/* One for each processor, to put an upcall together in. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, uint32_t);
+    __type(value, struct ebpf_upcall_buffer);
+} buffers SEC(".maps");
+
+struct ring {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4096);
+};
+
+/* One for each handler. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+    __uint(max_entries, EBPF_MAX_HANDLERS);
+    __type(key, uint32_t);
+    __array(values, struct ring);
+} rings SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, uint32_t);
+    __type(value, uint32_t);
+} programs SEC(".maps");
+
+static __always_inline void
+count(uint32_t which, uint64_t n)
+{
+    uint64_t *total = bpf_map_lookup_elem(&totals, &which);
+
+    if (total) {
+        *total += n;
+    }
+}
+
+/* With the tag beside it. */
+static __always_inline uint32_t
+frame_len(struct __sk_buff *skb)
+{
+    return skb->len + (skb->vlan_present ? 4 : 0);
+}
+
+#endif

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ports of the eBPF datapath: the table that programs read is the only one there is of them beside the userspace datapath's, so that a daemon that adopts it
+// knows which ports there are.
+#include <config.h>
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/if_packet.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+#include "lib/dp/ebpf.h"
+#include "lib/dp/netdev.h"
+
+#define PEER_PATTERN "slp%d" /* The kernel puts the first number that is free. */
+
+/* What rtnetlink says of a device. */
+struct link {
+    int ifindex, peer; /* 'peer': of a veth, if it is in this namespace; else 0. */
+    uint16_t type;     /* ARPHRD_*. */
+    unsigned flags;
+    char name[16], kind[16];
+};
+
+static int
+link_get(struct ebpf *e, const char *name, int ifindex, struct link *l)
+{
+    struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex};
+    struct nl_attr tb[IFLA_MAX + 1], info[IFLA_INFO_MAX + 1];
+    struct buf b = BUF_EMPTY, reply = BUF_EMPTY;
+    size_t at = nl_msg_begin(&b, RTM_GETLINK, 0);
+    int error;
+
+    buf_put(&b, &m, sizeof m);
+    if (name) {
+        nl_put_string(&b, IFLA_IFNAME, name);
+    }
+    nl_msg_end(&b, at);
+    error = nl_pool_transact(e->route, &b, &reply, NULL);
+    if (!error && (!reply.len || nl_attrs_parse(nl_msg_attrs(nl_msg_at(&reply, 0), sizeof m), tb, ARRAY_SIZE(tb), NULL))) {
+        error = -EPROTO;
+    }
+    if (!error) {
+        memcpy(&m, (const uint8_t *) nl_msg_at(&reply, 0) + NLMSG_HDRLEN, sizeof m);
+        *l = (struct link){.ifindex = m.ifi_index, .type = m.ifi_type, .flags = m.ifi_flags};
+        nl_attr_string(tb[IFLA_IFNAME], l->name, sizeof l->name);
+        if (!nl_attrs_parse(nl_attr_slice(tb[IFLA_LINKINFO]), info, ARRAY_SIZE(info), NULL)) {
+            nl_attr_string(info[IFLA_INFO_KIND], l->kind, sizeof l->kind);
+        }
+        l->peer = strcmp(l->kind, "veth") || tb[IFLA_LINK_NETNSID].data ? 0 : (int) nl_attr_u32(tb[IFLA_LINK]);
+    }
+    buf_free(&b);
+    buf_free(&reply);
+    return error;
+}
+
+static int
+link_set_flags(struct ebpf *e, int ifindex, unsigned flags, unsigned mask)
+{
+    struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex, .ifi_flags = flags, .ifi_change = mask};
+    struct buf b = BUF_EMPTY;
+    size_t at = nl_msg_begin(&b, RTM_NEWLINK, 0);
+    int error;
+
+    buf_put(&b, &m, sizeof m);
+    nl_msg_end(&b, at);
+    error = nl_pool_transact(e->route, &b, NULL, NULL);
+    buf_free(&b);
+    return error;
+}
+
+static void
+link_delete(struct ebpf *e, int ifindex)
+{
+    struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex};
+    struct buf b = BUF_EMPTY;
+    size_t at = nl_msg_begin(&b, RTM_DELLINK, 0);
+
+    buf_put(&b, &m, sizeof m);
+    nl_msg_end(&b, at);
+    nl_pool_transact(e->route, &b, NULL, NULL);
+    buf_free(&b);
+}
+
+/* veth(4): the peer's message stands whole inside the attribute. */
+static int
+veth_create(struct ebpf *e, const char *name)
+{
+    struct ifinfomsg m = {.ifi_family = AF_UNSPEC};
+    struct buf b = BUF_EMPTY;
+    size_t at = nl_msg_begin(&b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL), info, data, peer;
+    int error;
+
+    buf_put(&b, &m, sizeof m);
+    nl_put_string(&b, IFLA_IFNAME, name);
+    info = nl_nest_begin(&b, IFLA_LINKINFO);
+    nl_put_string(&b, IFLA_INFO_KIND, "veth");
+    data = nl_nest_begin(&b, IFLA_INFO_DATA);
+    peer = nl_nest_begin(&b, VETH_INFO_PEER);
+    buf_put(&b, &m, sizeof m);
+    nl_put_string(&b, IFLA_IFNAME, PEER_PATTERN);
+    nl_nest_end(&b, peer);
+    nl_nest_end(&b, data);
+    nl_nest_end(&b, info);
+    nl_msg_end(&b, at);
+    error = nl_pool_transact(e->route, &b, NULL, NULL);
+    buf_free(&b);
+    return error;
+}
+
+/* The end of an internal port that is ours says nothing of its own: no addresses, no neighbour discovery. */
+static void
+silence(const char *name)
+{
+    char *path = xasprintf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        ssize_t ignored __attribute__((unused)) = write(fd, "1", 1);
+
+        close(fd);
+    }
+    free(path);
+}
+
+static bool
+is_peer_name(const char *name)
+{
+    return !strncmp(name, PEER_PATTERN, 3) && name[3] && !name[3 + strspn(name + 3, "0123456789")];
+}
+
+/* Makes the pair, or takes the one that an earlier daemon left. '*ours' is the end with the program, '*hosts' the other. */
+static int
+internal_open(struct ebpf *e, const char *name, struct link *ours, struct link *hosts)
+{
+    int error = link_get(e, name, 0, hosts);
+    bool made = error == -ENODEV;
+
+    if (made) {
+        error = veth_create(e, name);
+        error = error ? error : link_get(e, name, 0, hosts);
+    }
+    if (error || !hosts->peer) {
+        return error ? error : -EEXIST;
+    }
+    error = link_get(e, NULL, hosts->peer, ours);
+    if (!error && !is_peer_name(ours->name)) {
+        return -EEXIST; /* Somebody else's pair. */
+    }
+    if (!error) {
+        silence(ours->name);
+        error = link_set_flags(e, ours->ifindex, IFF_UP | IFF_NOARP, IFF_UP | IFF_NOARP);
+    }
+    if (error && made) {
+        link_delete(e, hosts->ifindex);
+    }
+    return error;
+}
+
+/* A device of the host. One whose packets have no Ethernet header is refused. */
+static int
+system_open(struct ebpf *e, const char *name, struct link *l)
+{
+    int error = link_get(e, name, 0, l);
+
+    if (!error && (l->type != ARPHRD_ETHER || l->flags & IFF_LOOPBACK)) {
+        error = -EINVAL;
+    }
+    return error ? error : link_set_flags(e, l->ifindex, IFF_PROMISC, IFF_PROMISC);
+}
+
+/* A socket that sends by the device and receives nothing. */
+static int
+sender_open(int ifindex, int *fdp)
+{
+    struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_ifindex = ifindex};
+    int one = 1, fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = 0;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof one) || bind(fd, (const struct sockaddr *) &address, sizeof address)) {
+        error = -errno;
+        close(fd);
+        return error;
+    }
+    *fdp = fd;
+    return 0;
+}
+
+static uint32_t
+number_of(const struct ebpf *e, const char *name)
+{
+    for (uint32_t i = 1; i < EBPF_MAX_PORTS; i++) {
+        if (e->ports[i].ifindex && !strcmp(e->ports[i].name, name)) {
+            return i;
+        }
+    }
+    return DP_PORT_NONE;
+}
+
+static int
+choose_number(const struct ebpf *e, uint32_t *number)
+{
+    if (*number != DP_PORT_NONE) {
+        return *number >= EBPF_MAX_PORTS ? -EFBIG : e->ports[*number].ifindex ? -EBUSY : 0;
+    }
+    for (uint32_t i = 1; i < EBPF_MAX_PORTS; i++) {
+        if (!e->ports[i].ifindex && !user_port_find(&e->user, i)) {
+            *number = i;
+            return 0;
+        }
+    }
+    return -EFBIG;
+}
+
+static void
+forget(struct ebpf *e, uint32_t number)
+{
+    struct ebpf_port_value *p = &e->ports[number];
+    uint32_t ifindex = p->ifindex;
+
+    bpf_map_delete_elem(ebpf_map_ifindexes(e), &ifindex);
+    __atomic_store_n(&p->ifindex, 0, __ATOMIC_RELEASE);
+}
+
+/* The programs know the port before its device has one. */
+static int
+plug(struct ebpf *e, uint32_t number, const char *name, const char *type, const struct link *ours, const struct link *hosts)
+{
+    struct ebpf_port_value *p = &e->ports[number];
+    uint32_t ifindex = (uint32_t) ours->ifindex;
+    char what[128];
+    int error;
+
+    snprintf(p->name, sizeof p->name, "%s", name);
+    snprintf(p->type, sizeof p->type, "%s", type);
+    p->peer_ifindex = hosts ? (uint32_t) hosts->ifindex : 0;
+    __atomic_store_n(&p->ifindex, ifindex, __ATOMIC_RELEASE);
+    error = bpf_map_update_elem(ebpf_map_ifindexes(e), &ifindex, &number, BPF_ANY);
+    if (!error) {
+        error = ebpf_hook_attach(e, ours->ifindex, what);
+        if (error) {
+            log_warn(LOG_dp_ebpf, "%s: cannot plug in %s: %s (%s)", e->user.dp.name, name, what, errno_text(error));
+        }
+    }
+    if (error) {
+        forget(e, number);
+    }
+    return error;
+}
+
+static int
+publish(struct ebpf *e, uint32_t number, const char *name, const char *type, int ifindex)
+{
+    struct user_port *p = user_port_create(name, type);
+    int error = p ? sender_open(ifindex, &p->fd) : -ENAMETOOLONG;
+
+    if (error) {
+        free(p);
+        return error;
+    }
+    p->kind = USER_PORT_SEND_ONLY;
+    user_port_publish(&e->user, p, number);
+    return 0;
+}
+
+static void
+tap_hold(struct ebpf *e, uint32_t number, int fd)
+{
+    struct ebpf_tap *tap = xzalloc(sizeof *tap);
+
+    tap->number = number;
+    tap->fd = fd;
+    cds_list_add(&tap->node, &e->taps);
+}
+
+/* number DP_PORT_NONE: all. */
+static void
+taps_release(struct ebpf *e, uint32_t number)
+{
+    struct ebpf_tap *tap, *next;
+
+    cds_list_for_each_entry_safe (tap, next, &e->taps, node) {
+        if (number == DP_PORT_NONE || tap->number == number) {
+            cds_list_del(&tap->node);
+            close(tap->fd);
+            free(tap);
+        }
+    }
+}
+
+/* The device is there; the port gets its number. A port of that name that is in the table, but not one of this daemon's yet, is taken over. */
+static int
+add_device(struct ebpf *e, const char *name, const char *type, const struct link *ours, const struct link *hosts, uint32_t *number)
+{
+    uint32_t known = number_of(e, name), n = *number;
+    int error;
+
+    if (known != DP_PORT_NONE && user_port_find(&e->user, known)) {
+        if (e->ports[known].ifindex == (uint32_t) ours->ifindex) {
+            return -EEXIST;
+        }
+        ebpf_port_del(&e->user.dp, known); /* Its device went, and came again. */
+        known = DP_PORT_NONE;
+    }
+    if (known != DP_PORT_NONE) {
+        n = known;
+        forget(e, known);
+    }
+    error = choose_number(e, &n);
+    error = error ? error : plug(e, n, name, type, ours, hosts);
+    if (!error) {
+        error = publish(e, n, name, type, ours->ifindex);
+        if (error) {
+            ebpf_hook_detach(e, ours->ifindex);
+            forget(e, n);
+        }
+    }
+    if (!error) {
+        *number = n;
+    }
+    return error;
+}
+
+int
+ebpf_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *number)
+{
+    struct ebpf *e = ebpf_cast(dp);
+    bool internal = !strcmp(type, "internal"), tap = !strcmp(type, "tap");
+    struct link ours, hosts;
+    int fd = -1, error;
+
+    if (strlen(devname) >= sizeof ours.name) {
+        return -ENAMETOOLONG;
+    }
+    if (!internal && !tap && strcmp(type, "system")) {
+        return -EPFNOSUPPORT;
+    }
+    error = tap ? netdev_tap_open(devname, &fd) : 0;
+    if (!error) {
+        error = internal ? internal_open(e, devname, &ours, &hosts) : system_open(e, devname, &ours);
+    }
+    if (!error) {
+        error = add_device(e, devname, type, &ours, internal ? &hosts : NULL, number);
+        if (error && error != -EEXIST && internal) {
+            link_delete(e, ours.ifindex);
+        }
+    }
+    if (fd >= 0 && !error) {
+        tap_hold(e, *number, fd);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    return error;
+}
+
+/* Takes the port out, its device too if it is internal. */
+static void
+unplug(struct ebpf *e, uint32_t number)
+{
+    const struct ebpf_port_value *p = &e->ports[number];
+    int ifindex = (int) p->ifindex;
+    bool internal = p->peer_ifindex;
+    struct link l;
+
+    /* The device may have gone, and its index may be another's. */
+    if (link_get(e, NULL, ifindex, &l) || (internal ? !is_peer_name(l.name) : false)) {
+        forget(e, number);
+        return;
+    }
+    if (!internal) {
+        ebpf_hook_detach(e, ifindex);
+        link_set_flags(e, ifindex, 0, IFF_PROMISC);
+    }
+    forget(e, number);
+    if (internal) {
+        link_delete(e, ifindex);
+    }
+}
+
+int
+ebpf_port_del(struct dp *dp, uint32_t number)
+{
+    struct ebpf *e = ebpf_cast(dp);
+
+    if (number >= EBPF_MAX_PORTS || !e->ports[number].ifindex) {
+        return -ENODEV;
+    }
+    unplug(e, number);
+    taps_release(e, number);
+    if (user_port_find(&e->user, number)) {
+        user_port_del(dp, number);
+    }
+    return 0;
+}
+
+int
+ebpf_port_dump(struct dp *dp, void (*fn)(const struct dp_port *, void *arg), void *arg)
+{
+    struct ebpf *e = ebpf_cast(dp);
+
+    for (uint32_t i = 1; i < EBPF_MAX_PORTS; i++) {
+        const struct ebpf_port_value *p = &e->ports[i];
+
+        if (p->ifindex) {
+            struct dp_port port = {.number = i};
+
+            memcpy(port.name, p->name, sizeof port.name);
+            memcpy(port.type, p->type, sizeof port.type);
+            fn(&port, arg);
+        }
+    }
+    return 0;
+}
+
+int
+ebpf_port_stats(struct dp *dp, uint32_t number, struct dp_port_stats *stats)
+{
+    struct ebpf *e = ebpf_cast(dp);
+    struct netdev_stats s;
+    int error;
+
+    if (number >= EBPF_MAX_PORTS || !e->ports[number].ifindex) {
+        return -ENODEV;
+    }
+    error = netdev_stats_by_index(e->route, (int) e->ports[number].ifindex, &s);
+    if (!error) {
+        *stats = (struct dp_port_stats){s.rx_packets, s.tx_packets, s.rx_bytes,   s.tx_bytes,
+                                        s.rx_errors,  s.tx_errors,  s.rx_dropped, s.tx_dropped};
+    }
+    return error;
+}
+
+void
+ebpf_ports_close(struct ebpf *e, bool destroy)
+{
+    for (uint32_t i = 1; destroy && i < EBPF_MAX_PORTS; i++) {
+        if (e->ports[i].ifindex) {
+            unplug(e, i);
+        }
+    }
+    taps_release(e, DP_PORT_NONE);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <config.h>
+#include <linux/membarrier.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/dp/ebpf.h"
+
+#define RECYCLE 1024       /* So many blocks wait before it is worth a grace period. */
+#define GRACE_US 100000    /* Where the kernel offers no grace period, a program that runs for longer is not imagined: they are bounded. */
+
+void
+ebpf_space_init(struct ebpf_space *s, uint32_t size)
+{
+    memset(s, 0, sizeof *s);
+    s->size = size;
+}
+
+void
+ebpf_space_destroy(struct ebpf_space *s)
+{
+    for (unsigned i = 0; i < EBPF_SPACE_CLASSES; i++) {
+        free(s->free[i].at);
+        free(s->waiting[i].at);
+    }
+}
+
+static unsigned
+class_of(uint32_t n)
+{
+    unsigned class = 0;
+
+    while (1u << class < n) {
+        class ++;
+    }
+    return class;
+}
+
+static void
+push(struct ebpf_space_list *l, uint32_t first)
+{
+    if (l->n == l->allocated) {
+        array_grow(&l->at, &l->allocated, sizeof *l->at);
+    }
+    l->at[l->n++] = first;
+}
+
+/* membarrier(2): the global command returns after a grace period. */
+static void
+recycle(struct ebpf_space *s)
+{
+    if (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0)) {
+        usleep(GRACE_US);
+    }
+    for (unsigned i = 0; i < EBPF_SPACE_CLASSES; i++) {
+        while (s->waiting[i].n) {
+            push(&s->free[i], s->waiting[i].at[--s->waiting[i].n]);
+        }
+    }
+    s->n_waiting = 0;
+}
+
+static bool
+take(struct ebpf_space *s, unsigned class, uint32_t *first)
+{
+    struct ebpf_space_list *l = &s->free[class];
+
+    if (l->n) {
+        *first = l->at[--l->n];
+        return true;
+    }
+    if (s->size - s->used >= 1u << class) {
+        *first = s->used;
+        s->used += 1u << class;
+        return true;
+    }
+    return false;
+}
+
+int
+ebpf_space_get(struct ebpf_space *s, uint32_t n, uint32_t *first)
+{
+    unsigned class = class_of(n);
+
+    if (s->n_waiting >= RECYCLE) {
+        recycle(s);
+    }
+    if (take(s, class, first)) {
+        return 0;
+    }
+    if (s->n_waiting) {
+        recycle(s);
+    }
+    return take(s, class, first) ? 0 : -ENOSPC;
+}
+
+void
+ebpf_space_put(struct ebpf_space *s, uint32_t first, uint32_t n)
+{
+    push(&s->waiting[class_of(n)], first);
+    s->n_waiting++;
+}

@@ -45,61 +45,6 @@ megaflows_note_cycle(struct megaflows *mfs)
     __atomic_store_n(&mfs->average, (megaflows_average(mfs) + megaflows_n(mfs)) / 2, __ATOMIC_RELAXED);
 }
 
-/* References what an effect points to. false: it is not one that a megaflow keeps, or its rule is going. */
-static bool
-effect_keep(const struct effect *e)
-{
-    switch (e->kind) {
-    case EFFECT_RULE:
-        return rule_ref(e->rule);
-    case EFFECT_FIN_TIMEOUT:
-        return rule_ref(e->fin.rule);
-    case EFFECT_PORT_RX:
-    case EFFECT_PORT_TX:
-        port_ref(e->port);
-        return true;
-    case EFFECT_L2_LEARN:
-        bridge_ref(e->learn.bridge);
-        port_ref(e->learn.port);
-        return true;
-    case EFFECT_FREEZE:
-        return true;
-    case EFFECT_TABLE:
-        bridge_ref(e->table.bridge);
-        return true;
-    case EFFECT_FLOW_MOD:
-        return false;
-    }
-    return false;
-}
-
-static void
-effect_drop(const struct effect *e)
-{
-    switch (e->kind) {
-    case EFFECT_RULE:
-        rule_unref(e->rule);
-        break;
-    case EFFECT_FIN_TIMEOUT:
-        rule_unref(e->fin.rule);
-        break;
-    case EFFECT_PORT_RX:
-    case EFFECT_PORT_TX:
-        port_unref(e->port);
-        break;
-    case EFFECT_L2_LEARN:
-        bridge_unref(e->learn.bridge);
-        port_unref(e->learn.port);
-        break;
-    case EFFECT_TABLE:
-        bridge_unref(e->table.bridge);
-        break;
-    case EFFECT_FREEZE:
-    case EFFECT_FLOW_MOD:
-        break;
-    }
-}
-
 static void
 take_effects(struct megaflow *mf, const struct translate_out *out)
 {
@@ -107,7 +52,7 @@ take_effects(struct megaflow *mf, const struct translate_out *out)
     size_t n = 0;
 
     for (size_t i = 0; i < out->n_effects; i++) {
-        if (effect_keep(&out->effects[i])) {
+        if (out->effects[i].kind != EFFECT_FLOW_MOD && effect_ref(&out->effects[i])) {
             effects[n++] = out->effects[i];
         }
     }
@@ -119,7 +64,7 @@ static void
 drop_effects(struct effect *effects, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        effect_drop(&effects[i]);
+        effect_unref(&effects[i]);
     }
     free(effects);
 }

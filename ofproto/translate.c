@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include "lib/base/counter.h"
 #include "ofproto/datapath.h"
-#include "ofproto/l2.h"
 #include "ofproto/translate_ctx.h"
 
 COUNTER(translate_done, "Packets or megaflows that were translated into datapath actions.");
@@ -27,12 +26,6 @@ const char *
 translate_error_text(enum translate_error error)
 {
     return error < TRANSLATE_N_ERRORS ? error_texts[error] : "Unknown error";
-}
-
-static bool
-is_removed(const bool *removed)
-{
-    return __atomic_load_n(removed, __ATOMIC_ACQUIRE);
 }
 
 void
@@ -348,67 +341,6 @@ translate(const struct translate_in *in, struct translate_out *out)
     return out->error;
 }
 
-static void
-count_lookup(const struct effect *e, uint64_t packets)
-{
-    struct table *t = &e->table.bridge->tables[e->table.id];
-
-    __atomic_fetch_add(&t->n_lookups, packets, __ATOMIC_RELAXED);
-    if (e->table.matched) {
-        __atomic_fetch_add(&t->n_matched, packets, __ATOMIC_RELAXED);
-    }
-}
-
-/* A new or moved address may change where other packets go. */
-static void
-apply_learn(const struct effect *e)
-{
-    struct bridge *bridge = e->learn.bridge;
-
-    if (!is_removed(&e->learn.port->removed) && !is_removed(&bridge->removed)
-        && l2_learn(bridge->l2, e->learn.mac, e->learn.vlan, e->learn.port) && bridge->datapath) {
-        datapath_changed(bridge->datapath);
-    }
-}
-
-static void
-apply_one(const struct effect *e, uint64_t packets, uint64_t bytes, int64_t used_ms)
-{
-    switch (e->kind) {
-    case EFFECT_RULE:
-        rule_credit(e->rule, packets, bytes, used_ms);
-        break;
-    case EFFECT_PORT_RX:
-    case EFFECT_PORT_TX:
-        if (!is_removed(&e->port->removed)) {
-            port_credit(e->port, e->kind == EFFECT_PORT_RX, packets, bytes);
-        }
-        break;
-    case EFFECT_L2_LEARN:
-        apply_learn(e);
-        break;
-    case EFFECT_TABLE:
-        if (!is_removed(&e->table.bridge->removed)) {
-            count_lookup(e, packets);
-        }
-        break;
-    case EFFECT_FREEZE:
-        freeze_use(e->freeze, used_ms);
-        break;
-    case EFFECT_FLOW_MOD:
-    case EFFECT_FIN_TIMEOUT:
-        break;
-    }
-}
-
-void
-effects_apply(const struct effect *effects, size_t n, uint64_t packets, uint64_t bytes, int64_t used_ms)
-{
-    for (size_t i = 0; i < n; i++) {
-        apply_one(&effects[i], packets, bytes, used_ms);
-    }
-}
-
 void
 translate_apply(const struct translate_out *out, uint64_t packets, uint64_t bytes, int64_t used_ms)
 {
@@ -419,35 +351,17 @@ bool
 translate_needs_main(const struct translate_out *out)
 {
     for (size_t i = 0; i < out->n_effects; i++) {
-        if (out->effects[i].kind == EFFECT_FLOW_MOD || out->effects[i].kind == EFFECT_FIN_TIMEOUT) {
+        if (effect_is_main(&out->effects[i])) {
             return true;
         }
     }
     return false;
 }
 
-/* A TCP connection that ends shortens the timeouts of its rule, never lengthens them: ovs-actions(7), fin_timeout. */
-static void
-shorten(uint16_t *timeout, uint16_t at_most)
-{
-    if (at_most && (!*timeout || *timeout > at_most)) {
-        *timeout = at_most;
-    }
-}
-
 void
 translate_apply_main(const struct translate_out *out)
 {
-    static const struct table_origin nobody = {NULL, 0};
-
     for (size_t i = 0; i < out->n_effects; i++) {
-        const struct effect *e = &out->effects[i];
-
-        if (e->kind == EFFECT_FLOW_MOD) {
-            table_apply(e->flow_mod.bridge, e->flow_mod.fm, &nobody);
-        } else if (e->kind == EFFECT_FIN_TIMEOUT) {
-            shorten(&e->fin.rule->idle_timeout, e->fin.idle);
-            shorten(&e->fin.rule->hard_timeout, e->fin.hard);
-        }
+        effect_apply_main(&out->effects[i]);
     }
 }

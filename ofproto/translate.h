@@ -11,6 +11,7 @@
 #include "lib/flow/packet.h"
 #include "lib/of/ofact.h"
 #include "ofproto/bridge.h"
+#include "ofproto/effect.h"
 
 struct trace_sink;       /* ofproto/trace listens here; NULL elsewhere. Its functions: ofproto/trace.h. */
 
@@ -26,21 +27,6 @@ struct translate_in {
     struct trace_sink *trace;
 };
 
-/* Whom to credit with the packets of a megaflow, and what to do once for the packet in hand. Packets for controllers are not here: they are userspace
- * actions (UPCALL_CONTROLLER), whose cookie names the state of the packet in ofproto/freeze.h. */
-enum effect_kind { EFFECT_RULE, EFFECT_PORT_RX, EFFECT_PORT_TX, EFFECT_L2_LEARN, EFFECT_FLOW_MOD, EFFECT_FIN_TIMEOUT, EFFECT_FREEZE, EFFECT_TABLE };
-struct effect {
-    enum effect_kind kind;
-    union {
-        struct rule *rule;                                          /* RULE: not referenced. */
-        struct port *port;                                          /* PORT_*. */
-        struct { struct bridge *bridge; struct eth_addr mac; uint16_t vlan; struct port *port; } learn;
-        struct { struct bridge *bridge; struct flow_mod *fm; } flow_mod; /* Owned by struct translate_out. */
-        uint32_t freeze;                                            /* Its number. */
-        struct { struct rule *rule; uint16_t idle, hard; } fin;
-        struct { struct bridge *bridge; uint8_t id; bool matched; } table; /* TABLE: one lookup. */
-    };
-};
 /* What the result depends on, for invalidation: kinds of things and which. */
 enum dep_kind { DEP_TABLE, DEP_L2, DEP_PORT, DEP_BRIDGE, DEP_GROUP };
 struct dep {
@@ -81,9 +67,6 @@ void translate_add_layout(const struct flow_key *key, struct flow_key *mask);
 /* Applies what 'out' says happened, for 'packets' packets of 'bytes' bytes: credits, MAC addresses seen. Same RCU read section as translate(), any thread.
  * What only the main thread may do for a packet in hand (learned flows) is left: translate_apply_main(). */
 void translate_apply(const struct translate_out *, uint64_t packets, uint64_t bytes, int64_t used_ms);
-/* The same for effects that were kept with a megaflow. A megaflow holds references to the rules, ports and bridges of its effects; what concerns a port or
- * bridge that is gone meanwhile (port->removed, bridge->removed) is left out. */
-void effects_apply(const struct effect *, size_t n, uint64_t packets, uint64_t bytes, int64_t used_ms);
 void translate_apply_main(const struct translate_out *); /* Main thread. */
 bool translate_needs_main(const struct translate_out *); /* Is there anything of that kind? */
 

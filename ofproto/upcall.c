@@ -52,18 +52,30 @@ apply_in_main(void *effects)
     struct main_effects *e = effects;
 
     translate_apply_main(&e->out);
+    for (size_t i = 0; i < e->out.n_effects; i++) {
+        effect_unref(&e->out.effects[i]);
+    }
     translate_out_destroy(&e->out);
     free(e);
 }
 
-/* Hands the translation over to the main thread; '*out' is fresh after it. */
+/* Hands the translation over to the main thread; '*out' is fresh after it. Until that thread comes to it, bridge and rule may go. */
 static void
 post_main_effects(struct datapath *d, struct translate_out *out)
 {
     struct main_effects *e = xmalloc(sizeof *e);
+    size_t n = 0;
 
     e->out = *out;
     translate_out_init(out);
+    for (size_t i = 0; i < e->out.n_effects; i++) {
+        const struct effect *effect = &e->out.effects[i];
+
+        if (effect_is_main(effect) && effect_ref(effect)) {
+            e->out.effects[n++] = *effect;
+        }
+    }
+    e->out.n_effects = n;
     loop_post(d->ofproto->loop, apply_in_main, e);
 }
 

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <config.h>
+#include "ofproto/effect.h"
+
+#include "ofproto/datapath.h"
+#include "ofproto/freeze.h"
+#include "ofproto/l2.h"
+#include "ofproto/rule.h"
+#include "ofproto/table.h"
+
+static bool
+is_removed(const bool *removed)
+{
+    return __atomic_load_n(removed, __ATOMIC_ACQUIRE);
+}
+
+bool
+effect_ref(const struct effect *e)
+{
+    switch (e->kind) {
+    case EFFECT_RULE:
+        return rule_ref(e->rule);
+    case EFFECT_FIN_TIMEOUT:
+        return rule_ref(e->fin.rule);
+    case EFFECT_PORT_RX:
+    case EFFECT_PORT_TX:
+        port_ref(e->port);
+        break;
+    case EFFECT_L2_LEARN:
+        bridge_ref(e->learn.bridge);
+        port_ref(e->learn.port);
+        break;
+    case EFFECT_TABLE:
+        bridge_ref(e->table.bridge);
+        break;
+    case EFFECT_FLOW_MOD:
+        bridge_ref(e->flow_mod.bridge);
+        break;
+    case EFFECT_FREEZE:
+        break;
+    }
+    return true;
+}
+
+void
+effect_unref(const struct effect *e)
+{
+    switch (e->kind) {
+    case EFFECT_RULE:
+        rule_unref(e->rule);
+        break;
+    case EFFECT_FIN_TIMEOUT:
+        rule_unref(e->fin.rule);
+        break;
+    case EFFECT_PORT_RX:
+    case EFFECT_PORT_TX:
+        port_unref(e->port);
+        break;
+    case EFFECT_L2_LEARN:
+        bridge_unref(e->learn.bridge);
+        port_unref(e->learn.port);
+        break;
+    case EFFECT_TABLE:
+        bridge_unref(e->table.bridge);
+        break;
+    case EFFECT_FLOW_MOD:
+        bridge_unref(e->flow_mod.bridge);
+        break;
+    case EFFECT_FREEZE:
+        break;
+    }
+}
+
+static void
+count_lookup(const struct effect *e, uint64_t packets)
+{
+    struct table *t = &e->table.bridge->tables[e->table.id];
+
+    __atomic_fetch_add(&t->n_lookups, packets, __ATOMIC_RELAXED);
+    if (e->table.matched) {
+        __atomic_fetch_add(&t->n_matched, packets, __ATOMIC_RELAXED);
+    }
+}
+
+/* A new or moved address may change where other packets go. */
+static void
+apply_learn(const struct effect *e)
+{
+    struct bridge *bridge = e->learn.bridge;
+
+    if (!is_removed(&e->learn.port->removed) && !is_removed(&bridge->removed)
+        && l2_learn(bridge->l2, e->learn.mac, e->learn.vlan, e->learn.port) && bridge->datapath) {
+        datapath_changed(bridge->datapath);
+    }
+}
+
+static void
+apply_one(const struct effect *e, uint64_t packets, uint64_t bytes, int64_t used_ms)
+{
+    switch (e->kind) {
+    case EFFECT_RULE:
+        rule_credit(e->rule, packets, bytes, used_ms);
+        break;
+    case EFFECT_PORT_RX:
+    case EFFECT_PORT_TX:
+        if (!is_removed(&e->port->removed)) {
+            port_credit(e->port, e->kind == EFFECT_PORT_RX, packets, bytes);
+        }
+        break;
+    case EFFECT_L2_LEARN:
+        apply_learn(e);
+        break;
+    case EFFECT_TABLE:
+        if (!is_removed(&e->table.bridge->removed)) {
+            count_lookup(e, packets);
+        }
+        break;
+    case EFFECT_FREEZE:
+        freeze_use(e->freeze, used_ms);
+        break;
+    case EFFECT_FLOW_MOD:
+    case EFFECT_FIN_TIMEOUT:
+        break;
+    }
+}
+
+void
+effects_apply(const struct effect *effects, size_t n, uint64_t packets, uint64_t bytes, int64_t used_ms)
+{
+    for (size_t i = 0; i < n; i++) {
+        apply_one(&effects[i], packets, bytes, used_ms);
+    }
+}
+
+bool
+effect_is_main(const struct effect *e)
+{
+    return e->kind == EFFECT_FLOW_MOD || e->kind == EFFECT_FIN_TIMEOUT;
+}
+
+/* A TCP connection that ends shortens the timeouts of its rule, never lengthens them: ovs-actions(7), fin_timeout. */
+static void
+shorten(uint16_t *timeout, uint16_t at_most)
+{
+    if (at_most && (!*timeout || *timeout > at_most)) {
+        *timeout = at_most;
+    }
+}
+
+void
+effect_apply_main(const struct effect *e)
+{
+    static const struct table_origin nobody = {NULL, 0};
+
+    if (e->kind == EFFECT_FLOW_MOD && !is_removed(&e->flow_mod.bridge->removed)) {
+        table_apply(e->flow_mod.bridge, e->flow_mod.fm, &nobody);
+    } else if (e->kind == EFFECT_FIN_TIMEOUT) {
+        shorten(&e->fin.rule->idle_timeout, e->fin.idle);
+        shorten(&e->fin.rule->hard_timeout, e->fin.hard);
+    }
+}

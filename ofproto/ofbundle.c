@@ -275,10 +275,14 @@ send_control(struct ofconn *c, const struct of_msg *m, uint32_t id, uint16_t typ
 static enum of_error
 control(struct ofconn *c, struct bundle *b, uint32_t id, uint16_t type, uint16_t flags)
 {
-    if (type == OPEN_REQUEST) {
-        return b ? OFERR_OFPBFC_BAD_ID : bundle_open(c, id, flags, &b);
+    if (type == OPEN_REQUEST && !b) {
+        return bundle_open(c, id, flags, &b);
     }
     if (!b) {
+        return OFERR_OFPBFC_BAD_ID;
+    }
+    if (type == OPEN_REQUEST) {
+        bundle_free(b); /* Who opens one twice has lost track of it. */
         return OFERR_OFPBFC_BAD_ID;
     }
     if (type != DISCARD_REQUEST && flags != b->flags) {

@@ -246,10 +246,10 @@ serve_queue_config(struct ofconn *c, const struct of_msg *m)
     return OFERR_OK;
 }
 
-enum of_error
-serve_nothing_there(struct ofconn *c, const struct of_msg *m)
+static enum of_error
+nothing_there(struct ofconn *c, const struct of_msg *m, enum msg_row reply)
 {
-    send_entries(c, m, (enum msg_row) (m->row + 1), 0, NULL); /* In lib/of/msg.def the reply stands behind its request. */
+    send_entries(c, m, reply, 0, NULL);
     return OFERR_OK;
 }
 
@@ -268,13 +268,22 @@ first_word(const struct of_msg *m)
 enum of_error
 serve_group_stats(struct ofconn *c, const struct of_msg *m)
 {
-    return serve_nothing_there(c, m);
+    return nothing_there(c, m, m->row == MSG_NX_GROUP_REQUEST ? MSG_NX_GROUP_REPLY : MSG_GROUP_REPLY);
+}
+
+enum of_error
+serve_group_desc(struct ofconn *c, const struct of_msg *m)
+{
+    return nothing_there(c, m, m->row == MSG_NX_GROUP_DESC_REQUEST ? MSG_NX_GROUP_DESC_REPLY : MSG_GROUP_DESC_REPLY);
 }
 
 enum of_error
 serve_meter_stats(struct ofconn *c, const struct of_msg *m)
 {
-    return first_word(m) == METER_ALL ? serve_nothing_there(c, m) : OFERR_OFPMMFC_UNKNOWN_METER;
+    if (first_word(m) != METER_ALL) {
+        return OFERR_OFPMMFC_UNKNOWN_METER;
+    }
+    return nothing_there(c, m, m->op == OP_METER_STATS ? MSG_METER_REPLY : MSG_METER_CONFIG_REPLY);
 }
 
 enum of_error
@@ -316,7 +325,7 @@ serve_group_mod(struct ofconn *c, const struct of_msg *m)
     case MOD_MODIFY:
         return OFERR_OFPGMFC_UNKNOWN_GROUP;
     default:
-        return m->version >= OF15 ? OFERR_OFPGMFC_UNKNOWN_GROUP : OFERR_OFPGMFC_BAD_COMMAND;
+        return m->version >= OF15 || m->row == MSG_NX_GROUP_MOD ? OFERR_OFPGMFC_UNKNOWN_GROUP : OFERR_OFPGMFC_BAD_COMMAND;
     }
 }
 

@@ -280,22 +280,57 @@ serve_tlv_table_mod(struct ofconn *c, const struct of_msg *m)
            : command == TLV_DELETE ? OFERR_NXTTMFC_INVALID_TLV_DEL : OFERR_NXTTMFC_TABLE_FULL;
 }
 
+static enum of_error
+flush_connections(struct ofconn *c, const uint16_t *zone)
+{
+    struct dp *dp = c->mgr->bridge->datapath->dp;
+    int error = dp->ops->ct_flush(dp, zone);
+
+    /* A datapath without connection tracking has nothing to forget. */
+    return error && error != -EOPNOTSUPP ? OFERR_OFPBRC_EPERM : OFERR_OK;
+}
+
 enum of_error
 serve_ct_flush_zone(struct ofconn *c, const struct of_msg *m)
 {
-    struct dp *dp = c->mgr->bridge->datapath->dp;
     struct slice s = m->body;
     uint16_t zone = 0;
-    int error;
 
     if (first_word(m)) {
         return OFERR_NXBRC_MUST_BE_ZERO;
     }
     slice_pull(&s, 6);
     slice_get_be16(&s, &zone);
-    error = dp->ops->ct_flush(dp, &zone);
-    /* A datapath without connection tracking has nothing to forget. */
-    return error && error != -EOPNOTSUPP ? OFERR_OFPBRC_EPERM : OFERR_OK;
+    return flush_connections(c, &zone);
+}
+
+/* After protocol, family and padding come properties: type and length, then what they say. Datapaths forget all connections, or those of a zone, but no
+ * single ones. */
+enum of_error
+serve_ct_flush(struct ofconn *c, const struct of_msg *m)
+{
+    enum { CT_FLUSH_ZONE = 2, CT_FLUSH_ZONE_LEN = 6 };
+    struct slice s = m->body;
+    bool one_protocol = first_word(m) >> 16, has_zone = false;
+    uint16_t zone = 0;
+
+    slice_pull(&s, 8);
+    while (s.len) {
+        uint16_t type, len;
+        struct slice property = s;
+
+        if (!slice_get_be16(&property, &type) || !slice_get_be16(&property, &len) || len < 4 || !slice_pull(&s, ROUND_UP((size_t) len, 8))) {
+            return OFERR_OFPBPC_BAD_LEN;
+        }
+        if (type != CT_FLUSH_ZONE) {
+            return OFERR_OFPBPC_BAD_TYPE;
+        }
+        if (len < CT_FLUSH_ZONE_LEN) {
+            return OFERR_OFPBPC_BAD_LEN;
+        }
+        has_zone = slice_get_be16(&property, &zone);
+    }
+    return one_protocol ? OFERR_OFPBPC_BAD_TYPE : flush_connections(c, has_zone ? &zone : NULL);
 }
 
 /* Translation is never paused here, hence there is nothing to resume. */

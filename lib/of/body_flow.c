@@ -148,13 +148,12 @@ get_port32(struct slice *s, uint32_t *port)
     return of_port_from_wire32(wire, port) ? OFERR_OK : OFERR_OFPBAC_BAD_OUT_PORT;
 }
 
-/* In 1.1 a modify may set the cookie; later only an add does. */
+/* In 1.1 a modify may add a flow, which gets the cookie; later only an add does. None changes that of a flow that is there. */
 static void
 decode_cookie11(uint64_t cookie, uint64_t mask, enum of_version version, struct flow_mod *fm)
 {
     if (fm->command == OFPFC_ADD || (version == OF11 && !mask && (fm->command == OFPFC_MODIFY || fm->command == OFPFC_MODIFY_STRICT))) {
         fm->new_cookie = cookie;
-        fm->modify_cookie = true;
     } else {
         fm->cookie = cookie;
         fm->cookie_mask = mask;
@@ -230,7 +229,7 @@ flow_mod_decode(const struct of_msg *m, bool table_id_in_command, struct flow_mo
     } else {
         fm->buffer_id = OFP_NO_BUFFER;
     }
-    error = m->row == MSG_FLOW_MOD11 ? ofact_decode_instructions(rest, m->version, &fm->actions) : ofact_decode_actions(rest, m->version, &fm->actions);
+    error = m->version > OF10 ? ofact_decode_instructions(rest, m->version, &fm->actions) : ofact_decode_actions(rest, m->version, &fm->actions);
     fm->strict = m->version > OF10;
     if (error) {
         flow_mod_clear(fm);

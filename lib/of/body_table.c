@@ -215,7 +215,7 @@ table_desc_encode(uint8_t table_id, struct buf *b)
 void
 group_features_encode(const struct of_msg *request, struct buf *b)
 {
-    size_t start = of_msg_begin(b, MSG_GROUP_FEATURES_REPLY, request->version, request->xid);
+    size_t start = of_msg_begin(b, request->row == MSG_NX_GROUP_FEATURES_REQUEST ? MSG_NX_GROUP_FEATURES_REPLY : MSG_GROUP_FEATURES_REPLY, request->version, request->xid);
 
     buf_put_zeros(b, 40);
     of_msg_end(b, start);

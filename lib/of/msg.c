@@ -80,14 +80,11 @@ parse_vendor(struct of_msg *m)
 {
     uint32_t vendor, subtype;
 
-    if (!slice_get_be32(&m->body, &vendor)) {
+    if (!slice_get_be32(&m->body, &vendor) || !slice_get_be32(&m->body, &subtype)) {
         return OFERR_OFPBRC_BAD_LEN;
     }
     if (vendor != OF_VENDOR_NX && vendor != OF_VENDOR_ONF) {
         return OFERR_OFPBRC_BAD_VENDOR;
-    }
-    if (!slice_get_be32(&m->body, &subtype)) {
-        return OFERR_OFPBRC_BAD_LEN;
     }
     return find_row(vendor == OF_VENDOR_NX ? FORM_NX : FORM_ONF, m->version, subtype, &m->row) ? OFERR_OK : OFERR_OFPBRC_BAD_SUBTYPE;
 }

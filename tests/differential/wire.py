@@ -67,6 +67,7 @@ class Session:
         self.socket.settimeout(30)
         self.socket.connect(path)
         self.received = b""
+        self.next_xid = 1  # Never used twice: a switch that waits for the rest of a message may take the next of that number for it.
         bitmap = struct.pack("!HHI", 1, 8, 1 << version)
         self.socket.sendall(message(version, HELLO, bitmap))
         assert self.receive()[1] == HELLO
@@ -101,15 +102,17 @@ class Session:
     def _ask_batch(self, requests):
         answers = [[] for _ in requests]
         barrier = 18 if self.version == OF10 else 20
-        data = b"".join(request[:4] + struct.pack("!I", i) + request[8:] for i, request in enumerate(requests))
+        first, end = self.next_xid, self.next_xid + len(requests)
+        self.next_xid = end + 1
+        data = b"".join(request[:4] + struct.pack("!I", first + i) + request[8:] for i, request in enumerate(requests))
         try:
-            self.socket.sendall(data + message(self.version, barrier, xid=len(requests)))
+            self.socket.sendall(data + message(self.version, barrier, xid=end))
             while True:
                 _, kind, xid, body = self.receive()
-                if xid == len(requests) and kind == barrier + 1:
+                if xid == end and kind == barrier + 1:
                     return answers
-                if xid < len(answers):
-                    answers[xid].append(read_error(body) if kind == ERROR else kind)
+                if first <= xid < end:
+                    answers[xid - first].append(read_error(body) if kind == ERROR else kind)
         except (Closed, ConnectionError):
             return answers + ["closed"]
 

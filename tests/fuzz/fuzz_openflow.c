@@ -83,7 +83,7 @@ try_flow_mod(const struct of_msg *m)
         }
         check_match(&fm.match);
         if (!ofact_check(fm.actions.data, fm.actions.len, &fm.match, &limits)) {
-            check_actions(&fm.actions, m->row == MSG_NX_FLOW_MOD ? OF10 : m->version);
+            check_actions(&fm.actions, m->version);
         }
         flow_mod_clear(&fm);
     }

@@ -3,4 +3,4 @@ EXTRA_DIST += tests/bench/bench.py tests/bench/replay.py
 .PHONY: bench
 bench: all
 	SLUICE_BUILD=$(abs_builddir) $(srcdir)/tests/bench/bench.py native
-	$(srcdir)/utilities/lab -- env SLUICE_BUILD=$(abs_builddir) $(abs_srcdir)/tests/bench/bench.py lab
+	$(srcdir)/utilities/lab --cpus 2 -- env SLUICE_BUILD=$(abs_builddir) $(abs_srcdir)/tests/bench/bench.py lab

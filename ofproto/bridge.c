@@ -165,6 +165,12 @@ bridge_port(const struct bridge *br, uint32_t ofp)
     return low < ports->n && ports->ports[low]->ofp == ofp ? ports->ports[low] : NULL;
 }
 
+bool
+bridge_has_ofport(const struct bridge *br, uint32_t number)
+{
+    return bridge_port(br, number) != NULL;
+}
+
 struct port *
 bridge_port_by_name(const struct bridge *br, const char *name)
 {

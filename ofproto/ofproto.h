@@ -69,6 +69,7 @@ void bridge_destroy(struct bridge *, bool delete_ports);
 bool bridge_reconfigure(struct bridge *, const struct bridge_config *);
 struct bridge *bridge_by_name(const struct ofproto *, const char *name);
 const char *bridge_name(const struct bridge *);
+bool bridge_has_ofport(const struct bridge *, uint32_t number); /* Some port has the number. */
 
 enum vlan_mode { VLAN_ACCESS, VLAN_TRUNK, VLAN_NATIVE_TAGGED, VLAN_NATIVE_UNTAGGED, VLAN_DOT1Q_TUNNEL };
 
@@ -76,6 +77,7 @@ struct port_config {
     const char *name;               /* Of the interface; also of a single-interface Port. */
     const char *type;               /* "", "system", "internal", "tap", "patch", "dummy" (tests); others are refused with -EAFNOSUPPORT. */
     uint32_t ofport_request;        /* 0: none. */
+    uint32_t ofport_before;         /* The number that it had under an earlier daemon, taken if it is free; 0: none. */
     const char *patch_peer;         /* options:peer. */
     enum vlan_mode vlan_mode;
     int vlan_tag;                   /* -1: none. */
@@ -95,6 +97,11 @@ bool port_reconfigure(struct port *, const struct port_config *); /* false: dest
 uint32_t port_ofport(const struct port *);
 /* Device state changed (link, MAC, MTU, admin): OpenFlow port_status goes out, translations that depended on it are done again. */
 void port_device_changed(struct port *);
+/* The device behind the port as its row shows it; a port that has none (patch ports, those of the userspace datapath) has one that is made up. NULL: it is
+ * gone. Valid until control returns to the loop. */
+const struct netdev_info *port_device(const struct port *);
+int port_set_mac(struct port *, struct eth_addr); /* Interface.mac, or the bridge's address for its local port. */
+int port_set_mtu(struct port *, uint32_t mtu);
 /* Counters of Interface.statistics for ports without a device (patch); -EOPNOTSUPP for those with one (netdev_get_stats()). */
 int port_get_stats(const struct port *, struct dp_port_stats *);
 

@@ -96,15 +96,20 @@ settings_publish(struct port *p, struct port_settings *s)
     }
 }
 
-/* The lowest free OpenFlow number from next_ofp on, or the one asked for if it is free; 0: none left. */
+/* The number asked for if it is free, else the one it had, else the lowest free one from next_ofp on, so that one that was given up is not given away at once;
+ * 0: none left. */
 static uint32_t
-pick_number(struct bridge *br, const char *name, uint32_t wish)
+pick_number(struct bridge *br, const struct port_config *c)
 {
-    if (!strcmp(name, br->name)) {
+    if (!strcmp(c->name, br->name)) {
         return OFPP_LOCAL;
     }
-    if (wish && wish < OFP10_PORT_MAX && !bridge_port(br, wish)) {
-        return wish;
+    if (c->ofport_request && c->ofport_request < OFP10_PORT_MAX && !bridge_port(br, c->ofport_request)) {
+        return c->ofport_request;
+    }
+    if (c->ofport_before && c->ofport_before < OFP10_PORT_MAX && !bridge_port(br, c->ofport_before)) {
+        br->next_ofp = MAX(br->next_ofp, c->ofport_before + 1 < OFP10_PORT_MAX ? c->ofport_before + 1 : 1);
+        return c->ofport_before;
     }
     for (uint32_t tries = 0; tries < OFP10_PORT_MAX; tries++) {
         uint32_t n = br->next_ofp;
@@ -207,7 +212,7 @@ describe_speed(struct of_port *of, uint64_t bps, int duplex)
 static bool
 refresh_description(struct port *p)
 {
-    const struct netdev_info *dev = is_patch(p) ? NULL : netdev_by_name(p->bridge->ofproto->netdevs, p->name);
+    const struct netdev_info *dev = port_device(p);
     struct of_port of = {.number = p->ofp};
     struct port_settings *s = xmemdup(p->settings, sizeof *s);
 
@@ -238,6 +243,7 @@ port_free(void *port)
     struct port *p = port;
 
     free(p->settings);
+    free(p->made_up);
     for (char **o = p->options; o && *o; o++) {
         free(*o);
     }
@@ -304,6 +310,8 @@ plug(struct port *p, char **why)
         COUNTER_INC(port_add_failed);
         *why = error == -ENODEV ? xasprintf("could not open network device %s (%s)", p->name, errno_text(error))
                                 : xasprintf("could not add network device %s to ofproto (%s)", p->name, errno_text(error));
+    } else if (dp->ops->port_has_device && !dp->ops->port_has_device(dp, p->dp_port)) {
+        port_make_up_device(p, false);
     }
     return error;
 }
@@ -342,11 +350,13 @@ port_add(struct bridge *br, const struct port_config *c, struct port **portp, ch
         return error;
     }
     p = port_create(br, c);
-    p->ofp = pick_number(br, c->name, c->ofport_request);
+    p->ofp = pick_number(br, c);
     if (!p->ofp) {
         *why = xasprintf("%s: bridge %s has no OpenFlow port number left", c->name, br->name);
         error = -ENOSPC;
-    } else if (!is_patch(p)) {
+    } else if (is_patch(p)) {
+        port_make_up_device(p, true);
+    } else {
         error = plug(p, why);
     }
     if (error) {
@@ -440,8 +450,8 @@ port_mod(struct port *p, uint32_t config, uint32_t mask)
     uint32_t before = s->of_config;
 
     s->of_config = (before & ~mask) | (config & mask);
-    if ((before ^ s->of_config) & OFPPC_PORT_DOWN && !is_patch(p)) {
-        int error = netdev_set_up(p->bridge->ofproto->netdevs, p->name, !(s->of_config & OFPPC_PORT_DOWN));
+    if ((before ^ s->of_config) & OFPPC_PORT_DOWN) {
+        int error = port_set_up(p, !(s->of_config & OFPPC_PORT_DOWN));
 
         if (error) {
             log_warn(LOG_ofproto, "%s: could not be set up or down (%s)", p->name, errno_text(error));
@@ -449,7 +459,9 @@ port_mod(struct port *p, uint32_t config, uint32_t mask)
         }
     }
     settings_publish(p, s);
-    if (before != p->settings->of_config) {
+    if (p->made_up) {
+        port_device_changed(p); /* Nobody else tells. */
+    } else if (before != p->settings->of_config) {
         p->of.config = p->settings->of_config;
         announce(p, OFPPR_MODIFY);
     }
@@ -465,7 +477,7 @@ port_credit(struct port *p, bool rx, uint64_t packets, uint64_t bytes)
 int
 port_get_stats(const struct port *p, struct dp_port_stats *s)
 {
-    if (!is_patch(p) && netdev_by_name(p->bridge->ofproto->netdevs, p->name)) {
+    if (!p->made_up && netdev_by_name(p->bridge->ofproto->netdevs, p->name)) {
         return -EOPNOTSUPP;
     }
     if (!is_patch(p)) {

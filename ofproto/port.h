@@ -34,6 +34,7 @@ struct port {
     struct port *peer;             /* RCU; of a patch port, NULL while the other end is not there. */
     char *peer_name;
     int ifindex;
+    struct netdev_info *made_up;   /* For a port without a device of the host: what would be known of one. Main thread. NULL: it has one. */
     bool is_internal;
     int64_t created_ms;
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes; /* Atomic. Patch ports: credited by translation. */
@@ -55,6 +56,9 @@ bool port_carries_vlan(const struct port_settings *, uint16_t vid); /* trunk, na
 void port_credit(struct port *, bool rx, uint64_t packets, uint64_t bytes); /* Any thread. */
 /* OpenFlow port_mod: changes configuration bits under 'mask'. */
 void port_mod(struct port *, uint32_t config, uint32_t mask);
+/* port_device.c: for one without a device of the host. */
+void port_make_up_device(struct port *, bool patch);
+int port_set_up(struct port *, bool up);
 int port_fill_stats(const struct port *, struct of_port_stats *); /* 0 or -errno; the rest of the fields says "not known". */
 
 #endif

@@ -25,6 +25,15 @@ map_number(const struct ovsdb_row *row, const char *key, int64_t min, int64_t ma
     return value;
 }
 
+/* The same, but a number that is out of range is brought into it. */
+static uint32_t
+clamped_number(const struct ovsdb_row *row, const char *key, uint32_t min, uint32_t max, uint32_t if_none)
+{
+    int64_t value = map_number(row, key, INT32_MIN, INT64_MAX, if_none);
+
+    return (uint32_t) MIN(MAX(value, (int64_t) min), (int64_t) max);
+}
+
 static int64_t
 column_number(const struct ovsdb_row *row, const char *column, int64_t if_none)
 {
@@ -189,12 +198,30 @@ parse_datapath_id(const char *text, uint64_t *id)
     return *id != 0;
 }
 
+static void
+desired_hwaddr(struct desired_bridge *d, const struct ovsdb_row *row)
+{
+    const char *text = row_map(row, "other_config", "hwaddr");
+    struct eth_addr mac;
+
+    if (!text || !eth_addr_parse(text, &mac)) {
+        return;
+    }
+    if (eth_addr_is_multicast(mac)) {
+        log_err_rl(LOG_bridge, &bad_value_limit, "bridge %s: cannot set MAC address to multicast address %s", d->config.name, text);
+    } else if (eth_addr_is_zero(mac)) {
+        log_err_rl(LOG_bridge, &bad_value_limit, "bridge %s: cannot set MAC address to zero", d->config.name);
+    } else {
+        d->config.hwaddr = mac;
+        d->has_hwaddr = true;
+    }
+}
+
 void
 desired_bridge_init(struct desired_bridge *d, const struct ovsdb_row *row, const struct ovsdb_table *controllers)
 {
     const char *type = row_string(row, "datapath_type");
     const char *fail_mode = row_string(row, "fail_mode");
-    const char *hwaddr = row_map(row, "other_config", "hwaddr");
     size_t n = row_count(row, "controller");
 
     *d = (struct desired_bridge){.unsupported = unsupported_column(row)};
@@ -203,8 +230,8 @@ desired_bridge_init(struct desired_bridge *d, const struct ovsdb_row *row, const
         .name = row_string(row, "name"),
         .datapath_type = type ? type : "",
         .fail_secure = fail_mode && !strcmp(fail_mode, "secure"),
-        .mac_aging_s = (uint32_t) map_number(row, "mac-aging-time", 15, 3600, 300),
-        .mac_table_size = (uint32_t) map_number(row, "mac-table-size", 10, 1000000, 8192),
+        .mac_aging_s = clamped_number(row, "mac-aging-time", 15, 3600, 300),
+        .mac_table_size = clamped_number(row, "mac-table-size", 10, 1000000, 8192),
         .forward_bpdu = row_map_bool(row, "other_config", "forward-bpdu", false),
         .disable_in_band = row_map_bool(row, "other_config", "disable-in-band", false),
         .versions = versions_of(row),
@@ -213,8 +240,7 @@ desired_bridge_init(struct desired_bridge *d, const struct ovsdb_row *row, const
         .controllers = d->controllers,
     };
     d->has_datapath_id = parse_datapath_id(row_map(row, "other_config", "datapath-id"), &d->config.datapath_id);
-    d->has_hwaddr = hwaddr && eth_addr_parse(hwaddr, &d->config.hwaddr) && !eth_addr_is_multicast(d->config.hwaddr)
-                    && !eth_addr_is_zero(d->config.hwaddr);
+    desired_hwaddr(d, row);
     for (size_t i = 0; i < n; i++) {
         struct ovsdb_row *controller = row_ref(row, "controller", i, controllers);
 
@@ -286,6 +312,9 @@ desired_vlans(struct desired_port *d, const struct ovsdb_row *port)
         c->vlan_tag = 0; /* A mode that needs a tag and has none: VLAN 0, as ovs-vswitchd takes it. */
     }
     c->trunks = vlan_bitmap(port, "trunks", d->trunks);
+    if (c->trunks && c->vlan_mode == VLAN_ACCESS) {
+        log_warn_rl(LOG_bridge, &bad_value_limit, "port %s: ignoring trunks in favor of implicit vlan", row_string(port, "name"));
+    }
     c->cvlans = vlan_bitmap(port, "cvlans", d->cvlans);
     c->protected_port = row_bool(port, "protected", false);
     if (tags && !strcmp(tags, "always")) {
@@ -312,13 +341,52 @@ desired_options(struct desired_port *d, const struct ovsdb_row *interface)
     d->config.patch_peer = row_map(interface, "options", "peer");
 }
 
+static uint32_t
+ofport_number(const struct ovsdb_row *interface, const char *column)
+{
+    int64_t n = column_number(interface, column, 0);
+
+    return n > 0 && n < (int64_t) OFP10_PORT_MAX ? (uint32_t) n : 0;
+}
+
+/* Interface.mac. */
+static void
+desired_mac(struct desired_port *d, const struct ovsdb_row *interface, const char *local_of)
+{
+    const char *name = row_string(interface, "name");
+    const char *mac = row_string(interface, "mac");
+
+    if (!mac || !eth_addr_parse(mac, &d->mac)) {
+        return;
+    }
+    if (!strcmp(name, local_of)) {
+        log_err_rl(LOG_bridge, &bad_value_limit, "interface %s: ignoring mac in Interface record (use Bridge record to set local port's mac)", name);
+    } else if (eth_addr_is_multicast(d->mac)) {
+        log_err_rl(LOG_bridge, &bad_value_limit, "interface %s: cannot set MAC to multicast address", name);
+    } else {
+        d->has_mac = true;
+    }
+}
+
+/* Sets what a patch port needs; NULL, or what is wrong. */
+static char *
+desired_patch(struct desired_port *d)
+{
+    if (!d->config.patch_peer) {
+        return xasprintf("%s: patch type requires valid 'peer' argument", d->config.name);
+    }
+    if (!strcmp(d->config.patch_peer, d->config.name)) {
+        return xasprintf("%s: patch peer must not be self", d->config.name);
+    }
+    return NULL;
+}
+
 char *
 desired_port_init(struct desired_port *d, const struct ovsdb_row *port, const struct ovsdb_row *interface, const char *local_of)
 {
     const char *name = row_string(interface, "name");
     const char *type = row_string(interface, "type");
-    const char *mac = row_string(interface, "mac");
-    int64_t request = column_number(interface, "ofport_request", 0);
+    char *why = NULL;
 
     *d = (struct desired_port){0};
     if (row_count(port, "interfaces") > 1) {
@@ -329,17 +397,18 @@ desired_port_init(struct desired_port *d, const struct ovsdb_row *port, const st
     }
     d->config.name = name;
     d->config.type = type ? type : "";
-    d->config.ofport_request = request > 0 && request < (int64_t) OFP10_PORT_MAX ? (uint32_t) request : 0;
+    d->config.ofport_request = ofport_number(interface, "ofport_request");
+    d->config.ofport_before = ofport_number(interface, "ofport");
     desired_vlans(d, port);
     desired_options(d, interface);
-    if (!strcmp(d->config.type, "patch") && !d->config.patch_peer) {
-        return xasprintf("%s: patch type requires valid 'peer' argument", name);
+    if (!strcmp(d->config.type, "patch")) {
+        why = desired_patch(d);
     }
-    d->has_mac = mac && eth_addr_parse(mac, &d->mac) && !eth_addr_is_multicast(d->mac);
+    desired_mac(d, interface, local_of);
     d->mtu_request = (uint32_t) column_number(interface, "mtu_request", 0);
     d->policing_kbps = (uint32_t) column_number(interface, "ingress_policing_rate", 0);
     d->policing_kburst = (uint32_t) column_number(interface, "ingress_policing_burst", 0);
     d->policing_kpps = (uint32_t) column_number(interface, "ingress_policing_kpkts_rate", 0);
     d->policing_kpkts_burst = (uint32_t) column_number(interface, "ingress_policing_kpkts_burst", 0);
-    return NULL;
+    return why;
 }

@@ -6,11 +6,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "vswitchd/desired.h"
+
+#define DEFAULT_MTU 1500
 
 static struct running_bridge *
 running_bridge_find(const struct vswitch *vs, const char *name)
@@ -52,6 +53,12 @@ running_port_next(const struct running_bridge *b, struct running_port *p)
     struct hnode *n = htable_next(&b->ports, p ? &p->node : NULL);
 
     return n ? CONTAINER_OF(n, struct running_port, node) : NULL;
+}
+
+static bool
+is_internal(const struct running_port *p)
+{
+    return !strcmp(p->type, "internal");
 }
 
 static void
@@ -115,22 +122,10 @@ reconcile_destroy_all(struct vswitch *vs, bool delete_ports)
     }
 }
 
-/* A random address that is unicast, locally administered, and in Nicira's range as users of ovs-vswitchd know it from datapath ids. */
+/* The address of the local port: as asked, else the lowest one of the devices that are plugged in, else one that stays while the bridge lives. Addresses that
+ * were made up here do not count: those of virtual machines' devices come and go, and the bridge's is to stay. */
 static struct eth_addr
-random_hwaddr(void)
-{
-    struct eth_addr a = {{0}};
-
-    if (getrandom(&a, sizeof a, 0) != sizeof a) {
-        memcpy(&a, &(uint64_t){(uint64_t) now_us()}, sizeof a);
-    }
-    a.b[0] = (uint8_t) ((a.b[0] & ~1) | 2);
-    return a;
-}
-
-/* The address of the local port: as asked, else the lowest one of the devices that are plugged in, else one that stays while the bridge lives. */
-static struct eth_addr
-pick_hwaddr(const struct vswitch *vs, const struct running_bridge *b, const struct desired_bridge *d)
+pick_hwaddr(const struct running_bridge *b, const struct desired_bridge *d)
 {
     struct eth_addr best = b->default_hwaddr;
     bool found = false;
@@ -139,9 +134,9 @@ pick_hwaddr(const struct vswitch *vs, const struct running_bridge *b, const stru
         return d->config.hwaddr;
     }
     for (struct running_port *p = running_port_next(b, NULL); p; p = running_port_next(b, p)) {
-        const struct netdev_info *dev = p->port && strcmp(p->type, "internal") ? netdev_by_name(vs->netdevs, p->name) : NULL;
+        const struct netdev_info *dev = p->port && !is_internal(p) ? port_device(p->port) : NULL;
 
-        if (dev && !eth_addr_is_multicast(dev->mac) && !eth_addr_is_zero(dev->mac)
+        if (dev && !eth_addr_is_multicast(dev->mac) && !eth_addr_is_local(dev->mac) && !eth_addr_is_zero(dev->mac)
             && (!found || eth_addr_u64(dev->mac) < eth_addr_u64(best))) {
             best = dev->mac;
             found = true;
@@ -152,9 +147,9 @@ pick_hwaddr(const struct vswitch *vs, const struct running_bridge *b, const stru
 
 /* Gives the bridge its address and datapath id; they follow the devices that are plugged in. */
 static void
-bridge_set_identity(struct vswitch *vs, struct running_bridge *b, struct desired_bridge *d)
+bridge_set_identity(struct running_bridge *b, struct desired_bridge *d)
 {
-    struct eth_addr hwaddr = pick_hwaddr(vs, b, d);
+    struct eth_addr hwaddr = pick_hwaddr(b, d);
     uint64_t id = d->has_datapath_id ? d->config.datapath_id : eth_addr_u64(hwaddr);
 
     if (id != b->datapath_id) {
@@ -169,14 +164,50 @@ bridge_set_identity(struct vswitch *vs, struct running_bridge *b, struct desired
 
 /* A datapath of the kernel gives the local port's device an address of its own. */
 static void
-bridge_apply_hwaddr(struct vswitch *vs, const struct running_bridge *b)
+bridge_apply_hwaddr(const struct running_bridge *b)
 {
-    const struct running_port *local = running_port_find(b, b->name);
-    const struct netdev_info *dev = local && local->port ? netdev_by_name(vs->netdevs, b->name) : NULL;
-    int error = dev && !eth_addr_equals(dev->mac, b->hwaddr) ? netdev_set_mac(vs->netdevs, b->name, b->hwaddr) : 0;
+    struct running_port *local = running_port_find(b, b->name);
+    int error = 0;
+
+    if (local && local->port) {
+        error = port_set_mac(local->port, b->hwaddr);
+        local->status_dirty = true;
+    }
 
     if (error) {
         log_warn(LOG_bridge, "bridge %s: could not set its MAC (%s)", b->name, errno_text(error));
+    }
+}
+
+/* ovs-vswitchd.conf.db(5), Interface.mtu_request: internal ports that ask for no MTU have the least one of the others, so that a host may not send what they
+ * would drop. Later changes by hand stay until the least one changes. */
+static void
+bridge_follow_mtu(struct running_bridge *b)
+{
+    uint32_t least = 0;
+    bool changed;
+
+    for (struct running_port *p = running_port_next(b, NULL); p; p = running_port_next(b, p)) {
+        const struct netdev_info *dev = p->port ? port_device(p->port) : NULL;
+
+        p->mtu = dev ? dev->mtu : 0;
+        if (p->mtu && !is_internal(p) && (!least || p->mtu < least)) {
+            least = p->mtu;
+        }
+    }
+    least = least ? least : DEFAULT_MTU;
+    changed = least != b->min_mtu;
+    b->min_mtu = least;
+    for (struct running_port *p = running_port_next(b, NULL); p; p = running_port_next(b, p)) {
+        int error = 0;
+
+        if (p->port && is_internal(p) && !p->mtu_request && p->mtu && (changed || p->mtu > least)) {
+            error = port_set_mtu(p->port, least);
+            p->status_dirty = true;
+        }
+        if (error) {
+            log_warn(LOG_bridge, "failed to set MTU for network device %s: %s", p->name, errno_text(error));
+        }
     }
 }
 
@@ -197,7 +228,7 @@ reconcile_bridge_itself(struct vswitch *vs, struct running_bridge *b, struct des
     char *why = NULL;
     int error;
 
-    bridge_set_identity(vs, b, d);
+    bridge_set_identity(b, d);
     if (b->bridge && !bridge_reconfigure(b->bridge, &d->config)) {
         for (struct running_port *p = running_port_next(b, NULL); p; p = running_port_next(b, p)) {
             running_port_unplug(b, p, true);
@@ -235,23 +266,24 @@ port_refuse(struct running_port *p, enum log_level level, char *why)
 
 /* Device settings of Interface that are not the port's: MAC, MTU, policing. */
 static void
-port_apply_device(struct vswitch *vs, struct running_port *p, const struct desired_port *d)
+port_apply_device(struct vswitch *vs, struct running_bridge *b, struct running_port *p, const struct desired_port *d)
 {
-    const struct netdev_info *dev = netdev_by_name(vs->netdevs, p->name);
-    int error = 0;
+    int error = d->has_mac && is_internal(p) ? port_set_mac(p->port, d->mac) : 0;
 
-    if (!dev) {
-        return;
+    if (error) {
+        log_warn(LOG_bridge, "interface %s: could not set its MAC (%s)", p->name, errno_text(error));
     }
-    if (d->has_mac && !strcmp(p->type, "internal") && !eth_addr_equals(dev->mac, d->mac)) {
-        error = netdev_set_mac(vs->netdevs, p->name, d->mac);
+    error = d->mtu_request ? port_set_mtu(p->port, d->mtu_request) : 0;
+    if (error) {
+        log_warn(LOG_bridge, "failed to set MTU for network device %s: %s", p->name, errno_text(error));
     }
-    if (!error && d->mtu_request && dev->mtu != d->mtu_request) {
-        error = netdev_set_mtu(vs->netdevs, p->name, d->mtu_request);
+    if (p->mtu_request && !d->mtu_request) {
+        b->min_mtu = 0; /* It follows the others again. */
     }
     p->mtu_request = d->mtu_request;
-    if (error) {
-        log_warn(LOG_bridge, "%s: could not set MAC or MTU (%s)", p->name, errno_text(error));
+    p->status_dirty = true;
+    if (!port_device(p->port) || !port_device(p->port)->ifindex) {
+        return; /* Nothing that TC could police. */
     }
     error = netdev_set_policing(vs->netdevs, p->name, d->policing_kbps, d->policing_kburst, d->policing_kpps, d->policing_kpkts_burst);
     if (error) {
@@ -295,7 +327,7 @@ reconcile_port_itself(struct vswitch *vs, struct running_bridge *b, struct runni
         port_plug(b, p, &d);
     }
     if (p->port) {
-        port_apply_device(vs, p, &d);
+        port_apply_device(vs, b, p, &d);
     }
 }
 
@@ -310,6 +342,28 @@ running_port_create(struct running_bridge *b, const char *name)
     return p;
 }
 
+static enum plug_turn
+turn_of_port(const struct running_bridge *b, const struct ovsdb_row *interface_row)
+{
+    int64_t n;
+
+    if (row_integer(interface_row, "ofport_request", &n)) {
+        return PLUG_REQUESTED;
+    }
+    return row_integer(interface_row, "ofport", &n) && n > 0 && !bridge_has_ofport(b->bridge, (uint32_t) n) ? PLUG_KNOWN : PLUG_ANY;
+}
+
+/* Not this port's turn to be plugged in? */
+static bool
+defer_port(struct running_bridge *b, const struct running_port *p, const struct ovsdb_row *interface_row)
+{
+    if (p->port || !strcmp(p->name, b->name) || turn_of_port(b, interface_row) <= b->turn) {
+        return false;
+    }
+    b->deferred = true;
+    return true;
+}
+
 /* true if the port was touched. */
 static bool
 reconcile_port(struct vswitch *vs, struct running_bridge *b, const struct ovsdb_row *port_row, const struct ovsdb_row *interface_row)
@@ -322,10 +376,14 @@ reconcile_port(struct vswitch *vs, struct running_bridge *b, const struct ovsdb_
     if (!p) {
         p = running_port_create(b, row_string(interface_row, "name"));
     }
-    p->seen = true;
     if (p->port_seq == port_row->seq && p->interface_seq == interface_row->seq) {
+        p->seen = true;
         return false;
     }
+    if (defer_port(b, p, interface_row)) {
+        return false;
+    }
+    p->seen = true;
     p->port_seq = port_row->seq;
     p->interface_seq = interface_row->seq;
     memcpy(p->port_uuid, port_row->uuid, sizeof p->port_uuid);
@@ -334,7 +392,7 @@ reconcile_port(struct vswitch *vs, struct running_bridge *b, const struct ovsdb_
     return true;
 }
 
-/* Calls fn for each interface of the bridge row, the local port's first, so that the others find their bridge complete. */
+/* Calls fn for each interface of the bridge row. */
 static bool
 for_each_interface(struct vswitch *vs, struct running_bridge *b, const struct ovsdb_row *row,
                    bool (*fn)(struct vswitch *, struct running_bridge *, const struct ovsdb_row *, const struct ovsdb_row *))
@@ -355,6 +413,19 @@ for_each_interface(struct vswitch *vs, struct running_bridge *b, const struct ov
         }
     }
     return any;
+}
+
+static bool
+reconcile_ports(struct vswitch *vs, struct running_bridge *b, const struct ovsdb_row *row)
+{
+    bool changed = false;
+
+    b->deferred = true;
+    for (b->turn = PLUG_REQUESTED; b->deferred; b->turn++) {
+        b->deferred = false;
+        changed |= for_each_interface(vs, b, row, reconcile_port);
+    }
+    return changed;
 }
 
 static bool
@@ -393,7 +464,7 @@ running_bridge_create(struct vswitch *vs, const char *name)
     struct running_bridge *b = xzalloc(sizeof *b);
 
     b->name = xstrdup(name);
-    b->default_hwaddr = random_hwaddr();
+    b->default_hwaddr = eth_addr_random();
     htable_init(&b->ports);
     htable_insert(&vs->bridges, &b->node, hash_string(name, 0));
     return b;
@@ -410,12 +481,13 @@ reconcile_bridge(struct vswitch *vs, struct running_bridge *b, const struct ovsd
     desired_bridge_init(&d, row, replica_table(ovsdb_replica(vs->db), "Controller"));
     reconcile_bridge_itself(vs, b, &d);
     if (b->bridge) {
-        changed |= for_each_interface(vs, b, row, reconcile_port);
+        changed |= reconcile_ports(vs, b, row);
         if (changed) {
-            bridge_set_identity(vs, b, &d);
+            bridge_set_identity(b, &d);
             bridge_reconfigure(b->bridge, &d.config);
+            bridge_follow_mtu(b);
         }
-        bridge_apply_hwaddr(vs, b);
+        bridge_apply_hwaddr(b);
     }
     desired_bridge_destroy(&d);
 }
@@ -530,12 +602,17 @@ reconcile_device_event(struct vswitch *vs, const struct netdev_info *dev, bool g
             continue;
         }
         p->status_dirty = true;
-        if (p->port && gone) {
+        if (p->port && gone && is_internal(p)) {
+            port_device_changed(p->port); /* In another network namespace now, where it goes on as our port. */
+        } else if (p->port && gone) {
             running_port_unplug(b, p, true); /* What is left of it in the datapath and TC goes too. */
             port_refuse(p, LOG_LEVEL_INFO, xasprintf("could not open network device %s (No such device)", p->name));
             p->port_seq = 0;
         } else if (p->port) {
             port_device_changed(p->port);
+            if (dev->mtu != p->mtu) {
+                bridge_follow_mtu(b);
+            }
         } else if (!gone) {
             p->port_seq = 0;      /* The next pass tries it again. */
             vs->reconciled_seq = 0;

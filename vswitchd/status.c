@@ -107,20 +107,21 @@ put_device(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *ro
     status_put(vs, txn, row, "link_state", optional_string(dev ? dev->carrier ? "up" : "down" : NULL));
     status_put(vs, txn, row, "link_speed", optional_integer(dev && dev->speed_bps, dev ? (int64_t) dev->speed_bps : 0));
     status_put(vs, txn, row, "duplex", optional_string(dev && dev->duplex >= 0 ? dev->duplex ? "full" : "half" : NULL));
-    status_put(vs, txn, row, "mtu", optional_integer(dev != NULL, dev ? dev->mtu : 0));
+    status_put(vs, txn, row, "mtu", optional_integer(dev && dev->mtu, dev ? dev->mtu : 0));
     status_put(vs, txn, row, "link_resets", optional_integer(dev != NULL, dev ? (int64_t) dev->link_resets : 0));
 }
 
 static void
-put_driver(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *row, const char *name)
+put_driver(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *row, const struct running_port *p)
 {
+    const struct netdev_info *dev = p->port ? port_device(p->port) : NULL;
     struct netdev_info info = {0};
     json_t *status = json_object();
 
-    if (netdev_by_name(vs->netdevs, name) && !netdev_get_driver(vs->netdevs, name, &info)) {
-        map_add_text(status, "driver_name", info.driver);
-        map_add_text(status, "driver_version", info.driver_version);
-        map_add_text(status, "firmware_version", info.firmware);
+    if (dev && dev->ifindex && !netdev_get_driver(vs->netdevs, p->name, &info)) {
+        json_object_set_new(status, "driver_name", json_string(info.driver));
+        json_object_set_new(status, "driver_version", json_string(info.driver_version));
+        json_object_set_new(status, "firmware_version", json_string(info.firmware));
     }
     status_put(vs, txn, row, "status", map_of(status));
 }
@@ -129,17 +130,11 @@ put_driver(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *ro
 static void
 put_interface(struct vswitch *vs, struct ovsdb_txn *txn, struct running_port *p, const struct ovsdb_row *row)
 {
-    bool patch = !strcmp(p->type, "patch");
-
     status_put(vs, txn, row, "ofport", json_integer(p->port ? (json_int_t) (port_ofport(p->port) & 0xffff) : -1));
     status_put(vs, txn, row, "error", optional_string(p->error));
-    put_device(vs, txn, row, p->port && !patch ? netdev_by_name(vs->netdevs, p->name) : NULL);
-    if (patch && p->port) {
-        status_put(vs, txn, row, "admin_state", json_string("up"));
-        status_put(vs, txn, row, "link_state", json_string("up"));
-    }
+    put_device(vs, txn, row, p->port ? port_device(p->port) : NULL);
     if (p->status_dirty || !is_written(vs, row->uuid, "status")) {
-        put_driver(vs, txn, row, p->name); /* Asks the device: only when something about it changed. */
+        put_driver(vs, txn, row, p); /* Asks the device: only when something about it changed. */
     }
     p->status_dirty = false;
 }
@@ -153,7 +148,7 @@ statistics_of_device(const struct netdev_stats *s)
     } all[] = {{"rx_packets", s->rx_packets}, {"tx_packets", s->tx_packets},   {"rx_bytes", s->rx_bytes},     {"tx_bytes", s->tx_bytes},
                {"rx_errors", s->rx_errors},   {"tx_errors", s->tx_errors},     {"rx_dropped", s->rx_dropped}, {"tx_dropped", s->tx_dropped},
                {"collisions", s->collisions}, {"rx_crc_err", s->rx_crc},       {"rx_frame_err", s->rx_frame}, {"rx_over_err", s->rx_over},
-               {"rx_missed_errors", s->rx_missed}};
+               {"rx_missed_errors", s->rx_missed}, {"rx_multicast_packets", s->multicast}};
     json_t *object = json_object();
 
     for (size_t i = 0; i < ARRAY_SIZE(all); i++) {

@@ -11,13 +11,14 @@ static const char *const port_columns[] = {"name",     "interfaces", "tag",     
 static const char *const interface_columns[] = {
     "name", "type", "options", "ofport_request", "mtu_request", "mac", "ingress_policing_rate", "ingress_policing_burst",
     "ingress_policing_kpkts_rate", "ingress_policing_kpkts_burst", "other_config", NULL};
+static const char *const interface_once[] = {"ofport", NULL}; /* What an earlier daemon gave: the port keeps it. */
 static const char *const controller_columns[] = {
     "target", "max_backoff", "inactivity_probe", "connection_mode", "enable_async_messages", "controller_rate_limit",
     "controller_burst_limit", "controller_queue_size", "type", NULL};
 static const char *const ssl_columns[] = {"private_key", "certificate", "ca_cert", "bootstrap_ca_cert", NULL};
 
 const struct ovsdb_table_spec vswitch_tables[] = {
-    {"Open_vSwitch", open_vswitch_columns}, {"Bridge", bridge_columns},         {"Port", port_columns},
-    {"Interface", interface_columns},       {"Controller", controller_columns}, {"SSL", ssl_columns},
+    {"Open_vSwitch", open_vswitch_columns, NULL},      {"Bridge", bridge_columns, NULL},         {"Port", port_columns, NULL},
+    {"Interface", interface_columns, interface_once}, {"Controller", controller_columns, NULL}, {"SSL", ssl_columns, NULL},
 };
 const size_t n_vswitch_tables = ARRAY_SIZE(vswitch_tables);

@@ -17,10 +17,14 @@ struct running_port {
     uint64_t interface_seq, port_seq; /* What was reconciled; 0: look again. */
     struct port *port;           /* NULL: could not be added (yet). */
     char *error;                 /* Interface.error; NULL: none. */
-    uint32_t mtu_request;
+    uint32_t mtu_request;        /* 0: none; one of type internal follows the others' then. */
+    uint32_t mtu;                /* Of the device, as last looked at. */
     bool seen;                   /* In this pass. */
     bool status_dirty;           /* Its row wants to be written. */
 };
+
+/* Ports that ask for an OpenFlow number get theirs first, then those that had one, so that no other takes it from them. */
+enum plug_turn { PLUG_REQUESTED, PLUG_KNOWN, PLUG_ANY };
 
 struct running_bridge {
     struct hnode node;           /* In vswitch.bridges, by name. */
@@ -34,6 +38,9 @@ struct running_bridge {
     bool seen;
     bool status_dirty;
     bool ports_removed;          /* In this pass: its address may follow. */
+    enum plug_turn turn;         /* In this pass: which ports are plugged in now. */
+    bool deferred;               /* In this pass: some wait for a later turn. */
+    uint32_t min_mtu;            /* Of the devices plugged in that are not internal; its internal ports follow. */
 };
 
 struct status_cache;

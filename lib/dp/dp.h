@@ -116,6 +116,8 @@ struct dp_ops {
     int (*port_del)(struct dp *, uint32_t number);
     int (*port_dump)(struct dp *, void (*fn)(const struct dp_port *, void *arg), void *arg);
     int (*port_stats)(struct dp *, uint32_t number, struct dp_port_stats *);
+    /* Whether a device of the host is behind the port. NULL: behind all. */
+    bool (*port_has_device)(struct dp *, uint32_t number);
     /* One of Interface.options, said once after port_add. Ignored where the datapath has no use for it. NULL: has none for any. */
     int (*port_config)(struct dp *, uint32_t number, const char *key, const char *value);
     /* Calls fn in the main thread when a port comes, goes or its device changes. */

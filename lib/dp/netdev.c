@@ -122,7 +122,7 @@ decode_link(const struct ifinfomsg *m, const struct nl_attr *tb, struct netdev_i
 
     info->ifindex = m->ifi_index;
     info->admin_up = (m->ifi_flags & IFF_UP) != 0;
-    info->carrier = nl_attr_u8(tb[IFLA_CARRIER]) != 0;
+    info->carrier = (m->ifi_flags & IFF_RUNNING) != 0; /* As ovs-vswitchd takes it: a device that is down has none. */
     info->link_resets = resets + (had && carrier != info->carrier);
     nl_attr_string(tb[IFLA_IFNAME], info->name, sizeof info->name);
     if (tb[IFLA_ADDRESS].len == sizeof info->mac) {

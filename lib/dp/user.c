@@ -225,6 +225,14 @@ u_port_stats(struct dp *dp, uint32_t number, struct dp_port_stats *stats)
     return 0;
 }
 
+static bool
+u_port_has_device(struct dp *dp, uint32_t number)
+{
+    const struct user_port *p = user_port_find(user_dp_cast(dp), number);
+
+    return p && p->kind != USER_PORT_NO_DEVICE;
+}
+
 /* options:pcap is one file for both directions. */
 static int
 u_port_config(struct dp *dp, uint32_t number, const char *key, const char *value)
@@ -300,7 +308,7 @@ user_lookup_stats(struct dp *dp, uint64_t *hit, uint64_t *missed, uint64_t *lost
 #define USER_OPS(TYPE, OPEN) \
     { \
         .type = TYPE, .probe = u_probe, .open = OPEN, .close = u_close, .port_add = u_port_add, .port_del = user_port_del, .port_dump = u_port_dump, \
-        .port_stats = u_port_stats, .port_config = u_port_config, .port_watch = u_port_watch, .recv = user_recv, .wake = user_wake, \
+        .port_stats = u_port_stats, .port_has_device = u_port_has_device, .port_config = u_port_config, .port_watch = u_port_watch, .recv = user_recv, .wake = user_wake, \
         .flow_put = user_flow_put, .flow_del = user_flow_del, .flow_get = user_flow_get, .flow_dump = user_flow_dump, \
         .flow_flush = user_flow_flush, .execute = user_execute, .meter_set = user_meter_set, .meter_del = user_meter_del, \
         .ct_flush = u_ct_flush, .features = u_features, .lookup_stats = user_lookup_stats, \

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <config.h>
 #include "lib/flow/key.h"
+
+#include <sys/random.h>
+
 #include "lib/base/hash.h"
 
 static int
@@ -30,6 +33,18 @@ eth_addr_parse(const char *s, struct eth_addr *addr)
     }
     *addr = a;
     return true;
+}
+
+struct eth_addr
+eth_addr_random(void)
+{
+    struct eth_addr a = {{0}};
+
+    if (getrandom(&a, sizeof a, 0) != sizeof a) {
+        memcpy(&a, &(uint64_t){(uint64_t) now_us()}, sizeof a);
+    }
+    a.b[0] = (uint8_t) ((a.b[0] & ~1) | 2);
+    return a;
 }
 
 void

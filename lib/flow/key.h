@@ -28,6 +28,15 @@ eth_addr_is_multicast(struct eth_addr a)
     return a.b[0] & 1;
 }
 
+/* Made up by whoever uses it, not given by a maker of adapters: IEEE 802-2014, section 8.4. */
+static inline bool
+eth_addr_is_local(struct eth_addr a)
+{
+    return a.b[0] & 2;
+}
+
+struct eth_addr eth_addr_random(void); /* Unicast and local. */
+
 static inline uint64_t
 eth_addr_u64(struct eth_addr a)
 {

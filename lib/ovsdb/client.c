@@ -99,12 +99,18 @@ monitor_requests(const struct ovsdb *db)
 
     for (size_t i = 0; i < db->replica.n_tables; i++) {
         const struct ovsdb_table *t = &db->replica.tables[i];
-        json_t *columns = json_array();
+        json_t *columns = json_array(), *once = json_array();
+        json_t *request = json_pack("[{s:o}]", "columns", columns);
 
         for (size_t c = 0; c < t->n_columns; c++) {
-            json_array_append_new(columns, json_string(t->columns[c].name));
+            json_array_append_new(t->columns[c].once ? once : columns, json_string(t->columns[c].name));
         }
-        json_object_set_new(requests, t->name, json_pack("[{s:o}]", "columns", columns));
+        if (json_array_size(once)) { /* RFC 7047, section 4.1.5. */
+            json_array_append_new(request, json_pack("{s:O, s:{s:b, s:b, s:b, s:b}}", "columns", once, "select", "initial", 1, "insert", 0,
+                                                     "delete", 0, "modify", 0));
+        }
+        json_decref(once);
+        json_object_set_new(requests, t->name, request);
     }
     return requests;
 }

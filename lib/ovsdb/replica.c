@@ -7,26 +7,27 @@
 #include "lib/base/hash.h"
 
 static void
-table_init(struct ovsdb_table *t, const json_t *schema_columns, const struct ovsdb_table_spec *spec)
+table_add_columns(struct ovsdb_table *t, const json_t *schema_columns, const char *const *names, bool once)
 {
-    size_t allocated = 0;
-
-    t->name = xstrdup(spec->name);
-    t->columns = NULL;
-    t->n_columns = 0;
-    htable_init(&t->rows);
-    for (const char *const *c = spec->columns; *c; c++) {
+    for (const char *const *c = names; c && *c; c++) {
         const json_t *column = json_object_get(schema_columns, *c);
         struct ovsdb_type type;
 
         if (!column || ovsdb_type_from_json(json_object_get(column, "type"), &type)) {
             continue; /* An older schema: the column reads as empty. */
         }
-        if (t->n_columns >= allocated) {
-            array_grow(&t->columns, &allocated, sizeof *t->columns);
-        }
-        t->columns[t->n_columns++] = (struct ovsdb_column){xstrdup(*c), type};
+        t->columns = xrealloc(t->columns, (t->n_columns + 1) * sizeof *t->columns);
+        t->columns[t->n_columns++] = (struct ovsdb_column){xstrdup(*c), once, type};
     }
+}
+
+static void
+table_init(struct ovsdb_table *t, const json_t *schema_columns, const struct ovsdb_table_spec *spec)
+{
+    *t = (struct ovsdb_table){.name = xstrdup(spec->name)};
+    htable_init(&t->rows);
+    table_add_columns(t, schema_columns, spec->columns, false);
+    table_add_columns(t, schema_columns, spec->once, true);
 }
 
 int

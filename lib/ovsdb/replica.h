@@ -20,6 +20,7 @@ struct ovsdb_row {
 
 struct ovsdb_column {
     char *name;
+    bool once;           /* Only as it is when the row first comes: what we write ourselves. */
     struct ovsdb_type type;
 };
 
@@ -36,10 +37,11 @@ struct ovsdb_replica {
     uint64_t seq;        /* The highest of all rows; also moves when a row goes. */
 };
 
-/* What to monitor: 'columns' ends with NULL. */
+/* What to monitor: 'columns' ends with NULL, and so does 'once' (NULL: none), whose later changes are of no interest. */
 struct ovsdb_table_spec {
     const char *name;
     const char *const *columns;
+    const char *const *once;
 };
 
 /* Takes the columns of 'specs' that 'schema' (the result of get_schema) has. 0, or -EPROTO for a schema that is none. Drops all rows. */

@@ -9,5 +9,6 @@ endif
 endif
 
 # The house rules that a script can check, and the daemon from outside.
-dist_check_SCRIPTS += tests/unit/check_includes tests/unit/check_sizes tests/unit/check_daemon
-TESTS += tests/unit/check_includes tests/unit/check_sizes tests/unit/check_daemon
+dist_check_SCRIPTS += tests/unit/check_includes tests/unit/check_sizes tests/unit/check_daemon tests/unit/check_config
+TESTS += tests/unit/check_includes tests/unit/check_sizes tests/unit/check_daemon tests/unit/check_config
+EXTRA_DIST += tests/unit/daemon_harness.py

@@ -184,7 +184,10 @@ test_snapshot(void **state)
 static void
 test_desired(void **state)
 {
-    static const char *const bad_numbers[] = {"", "x", "14", "3601", "99999999999999999999"};
+    static const struct {
+        const char *text;
+        uint32_t taken;
+    } bad_numbers[] = {{"", 300}, {"x", 300}, {"14", 15}, {"3601", 3600}, {"99999999999999999999", 300}};
     struct ovsdb_replica r;
     struct ovsdb_row *bridge, *port, *interface;
     struct desired_bridge d;
@@ -209,9 +212,9 @@ test_desired(void **state)
     desired_bridge_destroy(&d);
 
     for (size_t i = 0; i < ARRAY_SIZE(bad_numbers); i++) {
-        json_object_set_new((json_t *) row_datum(bridge, "other_config"), "mac-aging-time", json_string(bad_numbers[i]));
+        json_object_set_new((json_t *) row_datum(bridge, "other_config"), "mac-aging-time", json_string(bad_numbers[i].text));
         desired_bridge_init(&d, bridge, NULL);
-        assert_int_equal(d.config.mac_aging_s, 300);
+        assert_int_equal(d.config.mac_aging_s, bad_numbers[i].taken);
         desired_bridge_destroy(&d);
     }
 

@@ -209,7 +209,7 @@ format_stats(const struct dp_stats *s, struct buf *text)
 {
     buf_putf(text, ", packets:%llu, bytes:%llu, used:", (unsigned long long) s->packets, (unsigned long long) s->bytes);
     if (s->used_ms) {
-        buf_putf(text, "%.3fs", (double) (now_ms() - s->used_ms) / 1000.0);
+        buf_putf(text, "%.3fs", (double) dp_stats_idle_ms(s) / 1000.0);
     } else {
         buf_puts(text, "never");
     }

@@ -28,7 +28,7 @@ add_text(struct listing *l, const struct dp_flow_dumped *f, const struct place_s
     buf_putf(&l->text, "  %-4s %s\n", place_tier_name(l->d->place, state->tier), match);
     buf_putf(&l->text, "       actions:%s packets:%llu bytes:%llu", actions, (unsigned long long) f->stats.packets, (unsigned long long) f->stats.bytes);
     if (f->stats.used_ms) {
-        buf_putf(&l->text, " used:%.1fs\n", (double) (now_ms() - f->stats.used_ms) / 1000.0);
+        buf_putf(&l->text, " used:%.1fs\n", (double) dp_stats_idle_ms(&f->stats) / 1000.0);
     } else {
         buf_puts(&l->text, " used:never\n");
     }
@@ -41,7 +41,7 @@ static void
 add_json(struct listing *l, const struct dp_flow_dumped *f, const struct place_state *state, const char *match, const char *actions)
 {
     char ufid[48];
-    json_t *used = f->stats.used_ms ? json_integer(now_ms() - f->stats.used_ms) : json_null();
+    json_t *used = f->stats.used_ms ? json_integer(dp_stats_idle_ms(&f->stats)) : json_null();
 
     snprintf(ufid, sizeof ufid, DP_UFID_FMT, DP_UFID_ARGS(f->ufid));
     json_array_append_new(l->array, json_pack("{s:s++, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o}", "datapath", l->d->dp->ops->type, "@", l->d->dp->name,

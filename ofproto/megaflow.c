@@ -103,12 +103,15 @@ struct megaflow *
 megaflow_adopt(const struct dp_flow_dumped *f)
 {
     struct megaflow *mf = xzalloc(sizeof *mf);
+    struct flow_key mask = *f->mask;
 
+    /* All ports are Ethernet's: what looks at the packet type needs no match on it in the datapath. */
+    mask.packet_type = UINT32_MAX;
     cds_lfht_node_init(&mf->node);
     mf->ufid = f->ufid;
     mf->key = flow_sparse_from_key(f->key);
-    mf->mask = flow_sparse_from_key(f->mask);
-    mf->actions = xmemdup(f->actions, f->actions_len ? f->actions_len : 1);
+    mf->mask = flow_sparse_from_key(&mask);
+    mf->actions = f->actions_len ? xmemdup(f->actions, f->actions_len) : xzalloc(1);
     mf->actions_len = f->actions_len;
     mf->created_ms = now_ms();
     mf->packets = f->stats.packets; /* Credited by the daemon before us, or lost with it. */

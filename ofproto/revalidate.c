@@ -320,7 +320,7 @@ adopt_unknown(struct revalidators *rv)
         struct megaflow *mf = NULL;
         struct dp_flow_del del = {.ufid = rv->adopt[i]};
 
-        if (megaflows_find(d->megaflows, rv->adopt[i]) || d->dp->ops->flow_get(d->dp, &rv->adopt[i], adopt_flow, &mf)) {
+        if (megaflows_find(d->megaflows, rv->adopt[i]) || place_flow_get(d->place, &rv->adopt[i], adopt_flow, &mf)) {
             continue;
         }
         if (!mf) {

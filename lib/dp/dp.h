@@ -29,6 +29,13 @@ struct dp_stats {
     uint16_t tcp_flags; /* OR of all seen, host order. */
 };
 
+/* Milliseconds since the last packet, of which there was one. */
+static inline int64_t
+dp_stats_idle_ms(const struct dp_stats *s)
+{
+    return MAX(now_ms() - s->used_ms, 0);
+}
+
 struct dp_port {
     uint32_t number;
     char name[16];

@@ -121,6 +121,11 @@ place_forget_filter(struct place *p, struct place_flow *f)
         }
         tc_prio_put(p->prios, f->prio);
         f->prio = NULL;
+        /* There may be room now: who waits for it need not wait long. */
+        if (p->backoff_until_ms > now_ms() + PLACE_BACKOFF_MS) {
+            p->backoff_until_ms = now_ms() + PLACE_BACKOFF_MS;
+            pthread_cond_signal(&p->work);
+        }
     }
 }
 
@@ -130,10 +135,10 @@ place_enqueue(struct place *p, struct place_flow *f)
     if (f->queued || f->busy) {
         return;
     }
-    f->retry = false;
+    f->retry_ms = 0;
     if (p->n_queued >= PLACE_QUEUE_MAX && !f->demote) {
         place_set_tier(p, f, f->tier, "too many flows wait for promotion");
-        f->retry = true;
+        f->retry_ms = now_ms();
         return;
     }
     cds_list_add_tail(&f->queue_node, &p->queues[f->demote ? PLACE_N_HEATS - 1 : f->heat]);

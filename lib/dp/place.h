@@ -37,10 +37,16 @@ void place_port_set(struct place *, uint32_t dp_port, int ifindex, const char *d
  * on return and queued for promotion. */
 void place_flow_put(struct place *, struct dp_flow_put *, size_t n);
 void place_flow_del(struct place *, struct dp_flow_del *, size_t n);
-/* fn also gets the state. Filters and datapath flow of one ufid are reported once, counters summed. */
+/* fn also gets the state. Filters and datapath flow of one ufid are reported once, counters summed. What is in an
+ * adapter counts as used for a while after it was: its counters lag, so that dp_stats.used_ms may be later than
+ * now. */
 int place_flow_dump(struct place *, bool terse,
                     bool (*fn)(const struct dp_flow_dumped *, const struct place_state *, void *arg),
                     void *arg);
+/* One flow with its content, wherever it lives; its counters may be those of the last dump. 0, or -errno
+ * (-ENOENT). */
+int place_flow_get(struct place *, const dp_ufid *, void (*fn)(const struct dp_flow_dumped *, void *arg),
+                   void *arg);
 int place_flow_flush(struct place *);
 
 /* sluicectl offload: how many flows at each tier, how many promotions, refusals by reason. */

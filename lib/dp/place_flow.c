@@ -40,7 +40,7 @@ put_finish_one(struct place *p, struct place_flow *f, struct dp_flow_put *put)
         f->in_dp = true;
         f->busy = false;
         place_set_tier(p, f, PLACE_DP, NULL);
-    } else if (__atomic_load_n(&p->enabled, __ATOMIC_RELAXED)) {
+    } else if (__atomic_load_n(&p->enabled, __ATOMIC_RELAXED) && !place_find(p, put->ufid)) {
         m.key = *put->key;
         m.mask = *put->mask;
         f = place_add(p, put->ufid, &m, put->actions, put->actions_len);
@@ -105,7 +105,7 @@ put_batch(struct place *p, struct dp_flow_put *puts, size_t n)
         if (!puts[i].error) {
             put_finish_one(p, flows[i], &puts[i]);
         } else if (flows[i] && flows[i]->tier == PLACE_DP) {
-            flows[i]->retry = true; /* It may have been taken off the queue. */
+            flows[i]->retry_ms = now_ms(); /* It may have been taken off the queue. */
         }
     }
     place_release(p, flows, n);
@@ -216,7 +216,7 @@ note_heat(struct place *p, struct place_flow *f, const struct dp_stats *now)
         place_enqueue(p, f);
     }
     f->heat = (uint8_t) heat;
-    if (f->retry && __atomic_load_n(&p->enabled, __ATOMIC_RELAXED)) {
+    if (f->retry_ms && f->retry_ms <= now_ms() && __atomic_load_n(&p->enabled, __ATOMIC_RELAXED)) {
         place_enqueue(p, f);
     }
 }
@@ -245,12 +245,36 @@ dp_flow_seen(const struct dp_flow_dumped *seen, void *dump)
     return !d->ended;
 }
 
+/* With the lock: what there is to say of a flow that lives in a filter. */
+static void
+stats_of(const struct place_flow *f, struct dp_flow_dumped *out)
+{
+    out->ufid = f->ufid;
+    out->has_ufid = true;
+    out->stats = f->base;
+    place_stats_add(&out->stats, &f->tc);
+    out->in_hw = f->tier == PLACE_HW;
+}
+
+/* With the lock: the same for match and actions, copied to 'm' and 'actions'. */
+static void
+content_of(const struct place_flow *f, struct dp_flow_dumped *out, struct match *m, struct buf *actions)
+{
+    match_unpack(f->match, m);
+    buf_clear(actions);
+    buf_put(actions, f->actions, f->actions_len);
+    out->key = &m->key;
+    out->mask = &m->mask;
+    out->actions = actions->data;
+    out->actions_len = actions->len;
+}
+
 /* A flow that lives in a filter, copied out of its record: fn is called without the lock. */
 static bool
 report_one(struct dump *d, dp_ufid ufid, struct buf *actions)
 {
     struct place *p = d->p;
-    struct dp_flow_dumped out = {.ufid = ufid, .has_ufid = true};
+    struct dp_flow_dumped out = {.key = NULL};
     struct place_state state;
     struct place_flow *f;
     struct match m;
@@ -262,26 +286,42 @@ report_one(struct dump *d, dp_ufid ufid, struct buf *actions)
         return true;
     }
     f->dump_seq = d->seq;
-    out.stats = f->base;
-    place_stats_add(&out.stats, &f->tc);
+    stats_of(f, &out);
     note_heat(p, f, &out.stats);
-    if (f->tier == PLACE_HW && out.stats.used_ms) {
+    if (out.in_hw && out.stats.used_ms) {
         out.stats.used_ms += PLACE_HW_LAG_MS;
     }
     state_of(p, f, &state);
-    out.in_hw = f->tier == PLACE_HW;
     if (!d->terse) {
-        match_unpack(f->match, &m);
-        buf_clear(actions);
-        buf_put(actions, f->actions, f->actions_len);
-        out.key = &m.key;
-        out.mask = &m.mask;
-        out.actions = actions->data;
-        out.actions_len = actions->len;
+        content_of(f, &out, &m, actions);
     }
     pthread_mutex_unlock(&p->lock);
     out.extack = state.why[0] ? state.why : NULL;
     return d->fn(&out, &state, d->arg);
+}
+
+int
+place_flow_get(struct place *p, const dp_ufid *ufid, void (*fn)(const struct dp_flow_dumped *, void *arg),
+               void *arg)
+{
+    struct dp_flow_dumped out = {.key = NULL};
+    struct buf actions = BUF_EMPTY;
+    const struct place_flow *f;
+    struct match m;
+
+    pthread_mutex_lock(&p->lock);
+    f = place_find(p, *ufid);
+    if (f && !f->in_dp) {
+        stats_of(f, &out);
+        content_of(f, &out, &m, &actions);
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (!out.key) {
+        return p->dp->ops->flow_get(p->dp, ufid, fn, arg);
+    }
+    fn(&out, arg);
+    buf_free(&actions);
+    return 0;
 }
 
 /* Those whom the datapath's dump did not show. */

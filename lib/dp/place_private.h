@@ -21,6 +21,7 @@
 #define PLACE_BACKOFF_MS 500 /* First pause after a device ran out of something; doubles up to the next. */
 #define PLACE_BACKOFF_MAX_MS 16000
 #define PLACE_SHAPE_MS 10000 /* For so long a refused shape is refused without asking. */
+#define PLACE_REFUSED_MS 60000 /* After so long a refused flow is tried again: drivers may change their mind. */
 #define PLACE_ADOPT_TRIES 10 /* Dumps within which all ports of a datapath should be known. */
 #define PLACE_HW_LAG_MS 1000 /* Counters of adapters are behind by up to this. */
 
@@ -49,10 +50,10 @@ struct place_flow {
     bool queued; /* In one of place.queues. */
     bool in_dp;  /* The datapath has it. */
     bool demote; /* The filter is no good any more: back to the datapath. */
-    bool retry;  /* What kept it out may pass: dumps queue it again. */
     uint8_t heat;
     uint8_t sw_extra; /* Bytes a packet that TC's software counters leave out: the Ethernet header, and the
                          tag. */
+    int64_t retry_ms; /* What kept it out may pass: dumps queue it again from then on. 0: it may not. */
     struct cds_list_head queue_node;
     struct place_reason *why; /* NULL: none. */
     struct tc_prio *prio;     /* Of its filter; NULL: it has none. */

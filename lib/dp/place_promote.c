@@ -29,6 +29,7 @@ struct job {
     uint32_t shape, handle;
     int error;
     bool inserted, in_hw, again;
+    int64_t retry_ms; /* As place_flow's. */
     char why[TC_WHY_MAX];
     char extack[NL_EXTACK_MAX];
 };
@@ -136,6 +137,7 @@ shape_is_refused(struct place *p, struct job *j)
     }
     if (s) {
         memcpy(j->why, s->why, sizeof j->why);
+        j->retry_ms = now_ms() + PLACE_REFUSED_MS;
     }
     return s != NULL;
 }
@@ -173,6 +175,7 @@ job_find_place(struct place *p, struct job *j)
     if (error || !port) {
         snprintf(j->why, sizeof j->why, "no ingress hook on its device (%s)",
                  errno_text(error ? error : -ENODEV));
+        j->retry_ms = now_ms() + PLACE_REFUSED_MS;
     } else if (shape_is_refused(p, j)) {
         COUNTER_INC(tc_shape_refused);
     } else {
@@ -204,13 +207,25 @@ policy_flags(enum place_policy policy)
     return TCA_CLS_FLAGS_VERBOSE;
 }
 
+/* Adds the request that puts its filter to the batch. */
+static void
+job_ask(struct promoter *pr, struct job *j, enum place_policy policy)
+{
+    bool echo = policy == PLACE_POLICY_NONE;
+    struct nl_op *op = nl_batch_add(&pr->batch);
+
+    op->aux = j;
+    op->extack = j->extack;
+    op->want_ack = echo;
+    tc_filter_put(&pr->batch.msgs, &j->filter, j->prio->number, j->handle, policy_flags(policy),
+                  echo ? NLM_F_ECHO : 0);
+}
+
 static void
 job_prepare(struct promoter *pr, struct job *j)
 {
     struct tc_ports ports = place_tc_ports(pr->p);
     const struct place_flow *f = j->f;
-    bool echo = pr->policy == PLACE_POLICY_NONE;
-    struct nl_op *op;
 
     match_unpack(f->match, &j->match);
     if (tc_compile(&j->match.key, &j->match.mask, f->actions, f->actions_len, f->ufid, &ports,
@@ -220,12 +235,7 @@ job_prepare(struct promoter *pr, struct job *j)
     }
     j->shape = shape_of(j);
     if (job_find_place(pr->p, j)) {
-        op = nl_batch_add(&pr->batch);
-        op->aux = j;
-        op->extack = j->extack;
-        op->want_ack = echo;
-        tc_filter_put(&pr->batch.msgs, &j->filter, j->prio->number, j->handle, policy_flags(pr->policy),
-                      echo ? NLM_F_ECHO : 0);
+        job_ask(pr, j, pr->policy);
     }
 }
 
@@ -240,19 +250,20 @@ inserted(struct nl_op *op, const struct nlmsghdr *h, void *arg)
     }
 }
 
-/* The kernel's answer to a filter. */
+/* The kernel's answer to a filter that was put with 'policy'. */
 static void
-job_judge(struct promoter *pr, struct job *j, int error)
+job_judge(struct job *j, enum place_policy policy, int error)
 {
     const char *text = j->extack[0] ? j->extack : errno_text(error);
 
     j->error = error;
     j->inserted = !error;
-    if (!error && pr->policy == PLACE_POLICY_NONE && !j->in_hw) {
+    if (!error && policy == PLACE_POLICY_NONE && !j->in_hw) {
         snprintf(j->why, sizeof j->why, "not in hardware: %s",
                  j->extack[0] ? j->extack : "no device offloads");
     } else if (!error) {
-        j->in_hw = pr->policy != PLACE_POLICY_SKIP_HW;
+        j->in_hw = policy != PLACE_POLICY_SKIP_HW;
+        j->why[0] = '\0';
     } else if (error == -ENOSPC || error == -ENOMEM || error == -EAGAIN || error == -EBUSY) {
         j->again = true;
         snprintf(j->why, sizeof j->why, "waits for room in the device: %s", text);
@@ -260,12 +271,15 @@ job_judge(struct promoter *pr, struct job *j, int error)
         j->again = true; /* Its next handle will be another. */
         snprintf(j->why, sizeof j->why, "its place in TC was taken");
     } else {
-        snprintf(j->why, sizeof j->why, "%s", text);
+        j->retry_ms = now_ms() + PLACE_REFUSED_MS;
+        if (!j->why[0]) {
+            snprintf(j->why, sizeof j->why, "%s", text);
+        }
     }
 }
 
 static void
-insert_all(struct promoter *pr)
+insert_all(struct promoter *pr, enum place_policy policy)
 {
     struct nl_sock *s;
     int error;
@@ -279,9 +293,41 @@ insert_all(struct promoter *pr)
         nl_pool_put(pr->p->pool, s);
     }
     for (size_t i = 0; i < pr->batch.n; i++) {
-        job_judge(pr, pr->batch.ops[i].aux, error ? error : pr->batch.ops[i].error);
+        job_judge(pr->batch.ops[i].aux, policy, error ? error : pr->batch.ops[i].error);
     }
     nl_batch_clear(&pr->batch);
+}
+
+/* Filters that only TC's software took go again: the datapath is as good. Whether an adapter may take them some
+ * other time its driver does not say in that case; asked for a filter for hardware alone it fails with an errno
+ * that does. */
+static void
+ask_hardware(struct promoter *pr, size_t n)
+{
+    struct place_flow *out[PLACE_BATCH];
+    size_t n_out = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct job *j = &pr->jobs[i];
+
+        if (j->inserted && j->why[0]) {
+            /* Only so that place_delete_filters() finds it. The record is ours, it is busy. */
+            j->f->prio = j->prio;
+            j->f->handle = j->handle;
+            out[n_out++] = j->f;
+            job_ask(pr, j, PLACE_POLICY_SKIP_SW);
+        }
+    }
+    place_delete_filters(pr->p, out, n_out);
+    pthread_mutex_lock(&pr->p->lock);
+    for (size_t i = 0; i < n_out; i++) {
+        /* What it forwarded meanwhile counts. */
+        place_stats_add(&out[i]->base, &out[i]->tc);
+        memset(&out[i]->tc, 0, sizeof out[i]->tc);
+        out[i]->prio = NULL;
+    }
+    pthread_mutex_unlock(&pr->p->lock);
+    insert_all(pr, PLACE_POLICY_SKIP_SW);
 }
 
 /* A filter that stays: its flow leaves the datapath. */
@@ -289,25 +335,19 @@ static void
 leave_datapath(struct promoter *pr, size_t n)
 {
     struct dp_flow_del dels[PLACE_BATCH];
-    struct place_flow *out[PLACE_BATCH], *leaving[PLACE_BATCH];
-    size_t n_out = 0, n_leaving = 0;
+    struct place_flow *leaving[PLACE_BATCH];
+    size_t n_leaving = 0;
 
     for (size_t i = 0; i < n; i++) {
         struct job *j = &pr->jobs[i];
 
         if (j->inserted) {
-            /* These two only so that place_delete_filters() finds it. The record is ours, it is busy. */
             j->f->prio = j->prio;
             j->f->handle = j->handle;
-        }
-        if (j->inserted && j->why[0]) {
-            out[n_out++] = j->f;
-        } else if (j->inserted) {
             dels[n_leaving] = (struct dp_flow_del){.ufid = j->f->ufid, .key = &j->match.key};
             leaving[n_leaving++] = j->f;
         }
     }
-    place_delete_filters(pr->p, out, n_out);
     if (n_leaving) {
         pr->p->dp->ops->flow_del(pr->p->dp, dels, n_leaving);
     }
@@ -324,7 +364,7 @@ job_finish(struct promoter *pr, struct job *j)
     struct place *p = pr->p;
     struct place_flow *f = j->f;
 
-    if (j->inserted && !j->why[0]) {
+    if (j->inserted) {
         place_set_tier(p, f, j->in_hw ? PLACE_HW : PLACE_TC, NULL);
         f->tc_seq = p->next_dump_seq;
         f->base.used_ms = MAX(f->base.used_ms, now_ms());
@@ -332,11 +372,6 @@ job_finish(struct promoter *pr, struct job *j)
         p->backoff_ms = 0;
         COUNTER_INC(tc_promoted);
         return;
-    }
-    if (j->inserted) {
-        /* It has left again; what it forwarded meanwhile counts. */
-        place_stats_add(&f->base, &f->tc);
-        memset(&f->tc, 0, sizeof f->tc);
     }
     if (j->prio) {
         f->prio = j->prio;
@@ -346,7 +381,7 @@ job_finish(struct promoter *pr, struct job *j)
             remember_shape(p, j);
         }
     }
-    f->retry = j->again;
+    f->retry_ms = j->again ? now_ms() : j->retry_ms;
     p->n_refused += !j->again;
     place_set_tier(p, f, PLACE_DP, j->why);
     log_dbg(LOG_tc, DP_UFID_FMT ": stays in the datapath: %s", DP_UFID_ARGS(f->ufid), j->why);
@@ -391,7 +426,8 @@ work_off(struct promoter *pr, size_t n)
             job_prepare(pr, j);
         }
     }
-    insert_all(pr);
+    insert_all(pr, pr->policy);
+    ask_hardware(pr, n_jobs);
     leave_datapath(pr, n_jobs);
     place_demote(p, demoted, n_demoted, "its filter was lost");
     pthread_mutex_lock(&p->lock);

@@ -1,7 +1,8 @@
-# The eSwitch emulator, a kernel module (GPL-2.0), and its tests. `run` builds it for the lab's kernel.
+# The eSwitch emulator, a kernel module (GPL-2.0), and its tests. `build` builds it for the lab's kernel, `run` tests it there.
 EXTRA_DIST += \
 	tests/eswitch/Makefile \
 	tests/eswitch/README.md \
+	tests/eswitch/build \
 	tests/eswitch/run \
 	tests/eswitch/conftest.py \
 	tests/eswitch/emu.py \

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """System tests. The same test runs against our daemon and the installed one, and on several tiers:
 
-    pytest --daemon=ours|oracle --tier=kernel|tc|ebpf tests/system
+    pytest --daemon=ours|oracle --tier=kernel|tc|ebpf|hw tests/system
 
-The tests want root, and openvswitch in the kernel: run them in utilities/lab. Those of tier ebpf run on any kernel from 6.1 on.
+The tests want root, and openvswitch in the kernel: run them in utilities/lab. Those of tier ebpf run on any kernel from 6.1 on;
+those of tier hw also want the eSwitch emulator's module where tests/eswitch/build puts it.
 """
 import os
 
 import pytest
 from harness import netns
+from harness.card import Card, VfVm
 from harness.switch import TIERS, Bridge, Switch
 from harness.vm import Vm
 
@@ -51,7 +53,23 @@ def daemon(request):
 
 
 @pytest.fixture(scope="session")
-def shared_switch(daemon, tier):
+def shared_card(tier):
+    """The adapter whose VFs the VMs have, or None."""
+    card = Card() if tier.needs_card else None
+    yield card
+    if card:
+        card.close()
+
+
+@pytest.fixture
+def card(shared_card):
+    """The adapter, which after the test is as it was before."""
+    yield shared_card
+    shared_card.reset()
+
+
+@pytest.fixture(scope="session")
+def shared_switch(daemon, tier, shared_card):
     """One switch for all the tests that leave it as they found it. At the end it is told to clean up, and has to."""
     links = netns.links()
     switch = Switch(daemon, tier)
@@ -94,12 +112,27 @@ def own_switch(request, daemon, tier):
 
 
 @pytest.fixture
-def make_vms():
-    """A function that makes N VMs, numbered from 1."""
+def make_card():
+    """A function that makes an adapter for one test."""
+    cards = []
+
+    def make(**options):
+        cards.append(Card(**options))
+        return cards[-1]
+
+    yield make
+    for card in cards:
+        card.close()
+
+
+@pytest.fixture
+def make_vms(shared_card, make_card):
+    """A function that makes N VMs, numbered from 1, with VFs of the adapter if the tier has one."""
     vms = []
 
-    def make(count):
-        vms.extend(Vm(len(vms) + 1) for _ in range(count))
+    def make(count, card=shared_card):
+        for number in range(len(vms) + 1, len(vms) + count + 1):
+            vms.append(VfVm(number, card) if card else Vm(number))
         return vms[-count:]
 
     yield make

@@ -21,11 +21,13 @@ COUNTERS = re.compile(r"n_packets=(\d+), n_bytes=(\d+)")
 
 
 class Tier:
-    """Where flows may run: the datapath_type of bridges and the other_config of the Open_vSwitch row that say so."""
+    """Where flows may run: the datapath_type of bridges and the other_config of the Open_vSwitch row that say so. NEEDS_CARD: the
+    VMs have VFs of an adapter."""
 
-    def __init__(self, name, datapath="system", **other_config):
+    def __init__(self, name, datapath="system", needs_card=False, **other_config):
         self.name = name
         self.datapath = datapath
+        self.needs_card = needs_card
         self.other_config = other_config
 
 
@@ -33,6 +35,7 @@ TIERS = {tier.name: tier for tier in [
     Tier("kernel"),
     Tier("ebpf", datapath="ebpf"),
     Tier("tc", **{"hw-offload": "true", "tc-policy": "skip_hw"}),
+    Tier("hw", needs_card=True, **{"hw-offload": "true"}),
 ]}
 
 

@@ -9,6 +9,7 @@ import select
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 from . import netns
@@ -33,25 +34,36 @@ class Vm:
     def __init__(self, number, network="10.1.0"):
         self.number = number
         self.namespace = netns.unique("s")
-        self.port = netns.unique("v")
         self.mac = f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}"
         self.ip = f"{network}.{number}"
         netns.add(self.namespace)
-        script = f"""\
-link add {self.port} type veth peer name eth0 address {self.mac} netns {self.namespace}
-link set {self.port} addrgenmode none
-link set {self.port} up
-"""
-        run("ip", "-batch", "-", stdin=script)
-        # Nothing is sent that no test sends: no router solicitations, no neighbour discovery.
+        self.port = self._make_devices()
+        self._start()
+
+    def close(self):
+        self._raw.close()
+        self._delete_devices()
+        netns.delete(self.namespace)
+
+    def _start(self):
+        """Nothing is sent that no test sends: no router solicitations, no neighbour discovery."""
         script = f"link set eth0 addrgenmode none\nlink set lo up\nlink set eth0 up\naddr add {self.ip}/24 dev eth0\n"
         run("ip", "-n", self.namespace, "-batch", "-", stdin=script)
         self._raw = self._open()
 
-    def close(self):
-        self._raw.close()
+    def _make_devices(self):
+        """Puts eth0 into the namespace. Returns the name of the device to plug in."""
+        port = netns.unique("v")
+        script = f"""\
+link add {port} type veth peer name eth0 address {self.mac} netns {self.namespace}
+link set {port} addrgenmode none
+link set {port} up
+"""
+        run("ip", "-batch", "-", stdin=script)
+        return port
+
+    def _delete_devices(self):
         attempt("ip", "link", "del", self.port)
-        netns.delete(self.namespace)
 
     def command(self, *command):
         """COMMAND as it has to be written to run in the VM."""
@@ -72,6 +84,26 @@ link set {self.port} up
         answer = re.search(r"(\d+) received", result.stdout)
         assert answer, result.stdout + result.stderr
         return int(answer[1])
+
+    def transfer(self, other, size, limit=20.0):
+        """Sends SIZE bytes to the other VM over a TCP connection. Returns how many arrived."""
+        with netns.inside(other.namespace):
+            listener = socket.create_server((other.ip, 0))
+        with netns.inside(self.namespace):
+            out = socket.socket()
+        out.settimeout(limit * PATIENCE)
+        out.connect(listener.getsockname())
+        into = listener.accept()[0]
+        into.settimeout(limit * PATIENCE)
+        sender = threading.Thread(target=lambda: (out.sendall(bytes(size)), out.close()))
+        sender.start()
+        arrived = 0
+        while data := into.recv(1 << 16):
+            arrived += len(data)
+        sender.join()
+        into.close()
+        listener.close()
+        return arrived
 
     def start(self, *command):
         """Starts COMMAND in the VM and returns the subprocess.Popen."""

@@ -5,6 +5,7 @@
 #include "ofproto/datapath.h"
 #include "ofproto/freeze.h"
 #include "ofproto/l2.h"
+#include "ofproto/learned.h"
 #include "ofproto/rule.h"
 #include "ofproto/table.h"
 
@@ -21,7 +22,11 @@ effect_ref(const struct effect *e)
     case EFFECT_RULE:
         return rule_ref(e->rule);
     case EFFECT_FIN_TIMEOUT:
-        return rule_ref(e->fin.rule);
+        if (!rule_ref(e->fin.rule)) {
+            return false;
+        }
+        bridge_ref(e->fin.bridge);
+        break;
     case EFFECT_PORT_RX:
     case EFFECT_PORT_TX:
         port_ref(e->port);
@@ -34,7 +39,7 @@ effect_ref(const struct effect *e)
         bridge_ref(e->table.bridge);
         break;
     case EFFECT_FLOW_MOD:
-        bridge_ref(e->flow_mod.bridge);
+        learned_ref(e->learned);
         break;
     case EFFECT_FREEZE:
         break;
@@ -51,6 +56,7 @@ effect_unref(const struct effect *e)
         break;
     case EFFECT_FIN_TIMEOUT:
         rule_unref(e->fin.rule);
+        bridge_unref(e->fin.bridge);
         break;
     case EFFECT_PORT_RX:
     case EFFECT_PORT_TX:
@@ -64,7 +70,7 @@ effect_unref(const struct effect *e)
         bridge_unref(e->table.bridge);
         break;
     case EFFECT_FLOW_MOD:
-        bridge_unref(e->flow_mod.bridge);
+        learned_unref(e->learned);
         break;
     case EFFECT_FREEZE:
         break;
@@ -132,30 +138,28 @@ effects_apply(const struct effect *effects, size_t n, uint64_t packets, uint64_t
     }
 }
 
+void
+effects_repeat(const struct effect *effects, size_t n, int64_t used_ms)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (effects[i].kind == EFFECT_FLOW_MOD) {
+            learned_again(effects[i].learned, used_ms);
+        }
+    }
+}
+
 bool
 effect_is_main(const struct effect *e)
 {
     return e->kind == EFFECT_FLOW_MOD || e->kind == EFFECT_FIN_TIMEOUT;
 }
 
-/* A TCP connection that ends shortens the timeouts of its rule, never lengthens them: ovs-actions(7), fin_timeout. */
-static void
-shorten(uint16_t *timeout, uint16_t at_most)
-{
-    if (at_most && (!*timeout || *timeout > at_most)) {
-        *timeout = at_most;
-    }
-}
-
 void
 effect_apply_main(const struct effect *e)
 {
-    static const struct table_origin nobody = {NULL, 0};
-
-    if (e->kind == EFFECT_FLOW_MOD && !is_removed(&e->flow_mod.bridge->removed)) {
-        table_apply(e->flow_mod.bridge, e->flow_mod.fm, &nobody);
-    } else if (e->kind == EFFECT_FIN_TIMEOUT) {
-        shorten(&e->fin.rule->idle_timeout, e->fin.idle);
-        shorten(&e->fin.rule->hard_timeout, e->fin.hard);
+    if (e->kind == EFFECT_FLOW_MOD) {
+        learned_apply(e->learned);
+    } else if (e->kind == EFFECT_FIN_TIMEOUT && !is_removed(&e->fin.bridge->removed)) {
+        rule_reduce_timeouts(e->fin.bridge, e->fin.rule, e->fin.idle, e->fin.hard); /* ovs-actions(7), fin_timeout. */
     }
 }

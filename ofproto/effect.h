@@ -5,7 +5,7 @@
 
 #include "ofproto/bridge.h"
 
-struct flow_mod;
+struct learned;
 
 /* Whom to credit with the packets of a megaflow, and what to do once for the packet in hand. Packets for controllers are not here: they are userspace
  * actions (UPCALL_CONTROLLER), whose cookie names the state of the packet in ofproto/freeze.h. */
@@ -16,9 +16,9 @@ struct effect {
         struct rule *rule;                                          /* RULE: not referenced. */
         struct port *port;                                          /* PORT_*. */
         struct { struct bridge *bridge; struct eth_addr mac; uint16_t vlan; struct port *port; } learn;
-        struct { struct bridge *bridge; struct flow_mod *fm; } flow_mod; /* Owned by struct translate_out. */
+        struct learned *learned;                                    /* FLOW_MOD: struct translate_out has a reference. */
         uint32_t freeze;                                            /* Its number. */
-        struct { struct rule *rule; uint16_t idle, hard; } fin;
+        struct { struct bridge *bridge; struct rule *rule; uint16_t idle, hard; } fin;
         struct { struct bridge *bridge; uint8_t id; bool matched; } table; /* TABLE: one lookup. */
     };
 };
@@ -30,6 +30,8 @@ void effect_unref(const struct effect *);
 /* Applies them for 'packets' packets of 'bytes' bytes. What concerns a port or bridge that is gone meanwhile (port->removed, bridge->removed) is left out, as is
  * what only the main thread may do. */
 void effects_apply(const struct effect *, size_t n, uint64_t packets, uint64_t bytes, int64_t used_ms);
+/* For packets that passed in the datapath, what is for the main thread besides: rules that they learn (ofproto/learned.h). */
+void effects_repeat(const struct effect *, size_t n, int64_t used_ms);
 bool effect_is_main(const struct effect *);        /* Is it for the main thread, once for the packet in hand? */
 void effect_apply_main(const struct effect *);     /* Main thread. Nothing if it is of another kind, or its bridge is gone. */
 

@@ -52,7 +52,7 @@ take_effects(struct megaflow *mf, const struct translate_out *out)
     size_t n = 0;
 
     for (size_t i = 0; i < out->n_effects; i++) {
-        if (out->effects[i].kind != EFFECT_FLOW_MOD && effect_ref(&out->effects[i])) {
+        if (effect_ref(&out->effects[i])) {
             effects[n++] = out->effects[i];
         }
     }

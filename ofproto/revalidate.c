@@ -76,6 +76,7 @@ credit(struct megaflow *mf, const struct dp_stats *s)
 
     if (packets) {
         effects_apply(mf->effects, mf->n_effects, packets, bytes, s->used_ms);
+        effects_repeat(mf->effects, mf->n_effects, s->used_ms);
         mf->packets = s->packets;
         mf->bytes = s->bytes;
         mf->tcp_flags |= s->tcp_flags;

@@ -317,6 +317,40 @@ table_apply(struct bridge *br, struct flow_mod *fm, const struct table_origin *o
     return error;
 }
 
+/* The rule that the flow_mod would change, if the change changes nothing. */
+static struct rule *
+find_learned(struct bridge *br, const struct flow_mod *fm)
+{
+    struct match_sparse *match;
+    struct cls_rule *cr;
+    struct rule *r;
+
+    if (fm->table_id >= N_TABLES) {
+        return NULL;
+    }
+    match = match_pack(&fm->match);
+    cr = classifier_find_exactly(br->tables[fm->table_id].cls, match, fm->priority);
+    free(match);
+    r = cr ? rule_of(cr) : NULL;
+    return r && r->cookie == fm->new_cookie && ofact_list_equal(r->actions->list, r->actions->size, fm->actions.data, fm->actions.len) ? r : NULL;
+}
+
+void
+table_learn(struct bridge *br, const struct flow_mod *fm)
+{
+    struct rule *r = find_learned(br, fm);
+    struct flow_mod own = *fm;
+
+    if (r) {
+        r->modified_ms = now_ms(); /* Nothing else: megaflows that know it stay as they are. */
+        return;
+    }
+    own.actions = BUF_EMPTY;
+    buf_put(&own.actions, fm->actions.data, fm->actions.len);
+    table_apply(br, &own, &(struct table_origin){0});
+    buf_free(&own.actions);
+}
+
 struct rule *
 table_lookup(struct bridge *br, uint8_t id, const struct flow_key *key, struct flow_key *wild)
 {

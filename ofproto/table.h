@@ -59,6 +59,8 @@ void tables_destroy(struct bridge *);
 /* Check, build, publish. OFERR_OK, or an error and nothing changed. Steals fm->actions when it succeeds. Main thread. */
 enum of_error table_apply(struct bridge *, struct flow_mod *, const struct table_origin *);
 
+/* The rule that a learn action asks for: it is added, changed, or if it is as it shall be, its hard timeout begins again. Main thread. */
+void table_learn(struct bridge *, const struct flow_mod *);
 /* Are the actions right for a rule of that match in that table (OFPTT_ALL: in some)? table_apply() asks this itself. */
 enum of_error table_check_actions(const struct flow_mod *, uint8_t table_id);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "lib/base/counter.h"
 #include "ofproto/datapath.h"
+#include "ofproto/learned.h"
 #include "ofproto/translate_ctx.h"
 
 COUNTER(translate_done, "Packets or megaflows that were translated into datapath actions.");
@@ -39,8 +40,7 @@ translate_out_clear(struct translate_out *out)
 {
     for (size_t i = 0; i < out->n_effects; i++) {
         if (out->effects[i].kind == EFFECT_FLOW_MOD) {
-            buf_free(&out->effects[i].flow_mod.fm->actions);
-            free(out->effects[i].flow_mod.fm);
+            learned_unref(out->effects[i].learned);
         }
     }
     out->n_effects = out->n_deps = 0;

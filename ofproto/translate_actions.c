@@ -3,6 +3,7 @@
 #include <config.h>
 #include <stdlib.h>
 #include "lib/of/body.h"
+#include "ofproto/learned.h"
 #include "ofproto/translate_ctx.h"
 
 void
@@ -91,6 +92,7 @@ do_fin_timeout(struct xl *xl, const struct ofact_fin_timeout *f)
     xl->mask->tcp_flags |= htons(0x005);
     if (xl->rule && xl->in->packet && xl->key.tcp_flags & htons(0x005)) {
         e = xl_effect(xl, EFFECT_FIN_TIMEOUT);
+        e->fin.bridge = xl->bridge;
         e->fin.rule = (struct rule *) (uintptr_t) xl->rule;
         e->fin.idle = f->idle;
         e->fin.hard = f->hard;
@@ -132,20 +134,15 @@ learn_spec(struct xl *xl, const struct ofact_learn_spec *s, struct flow_mod *fm)
 static void
 do_learn(struct xl *xl, const struct ofact_learn *l)
 {
-    struct flow_mod *fm = xzalloc(sizeof *fm);
-    struct effect *e;
+    struct learned *learned = learned_create(xl->bridge);
+    struct flow_mod *fm = &learned->fm;
 
-    fm->command = OFPFC_MODIFY_STRICT;
     fm->priority = l->priority;
     fm->new_cookie = l->cookie;
-    fm->modify_cookie = true;
     fm->table_id = l->table_id;
     fm->idle_timeout = l->idle;
     fm->hard_timeout = l->hard;
     fm->flags = l->flags & LEARN_SEND_FLOW_REM ? OFPFF_SEND_FLOW_REM : 0;
-    fm->buffer_id = OFP_NO_BUFFER;
-    fm->out_port = OFPP_ANY;
-    fm->out_group = OFPG_ANY;
     if (l->fin_idle || l->fin_hard) {
         struct ofact_fin_timeout *fin = ofact_put(&fm->actions, OFACT_FIN_TIMEOUT, sizeof *fin);
 
@@ -155,15 +152,12 @@ do_learn(struct xl *xl, const struct ofact_learn *l)
     for (uint32_t i = 0; i < l->n_specs; i++) {
         learn_spec(xl, &l->specs[i], fm);
     }
-    if (!xl_side_effects(xl)) {
+    if (xl->in->trace && !xl_side_effects(xl)) {
         trace_add(xl->in->trace, TRACE_WARN, "suppressing side effects, so learn action ignored");
-        buf_free(&fm->actions);
-        free(fm);
+        learned_unref(learned);
         return;
     }
-    e = xl_effect(xl, EFFECT_FLOW_MOD);
-    e->flow_mod.bridge = xl->bridge;
-    e->flow_mod.fm = fm;
+    xl_effect(xl, EFFECT_FLOW_MOD)->learned = learned;
 }
 
 /* Actions that are not done here are refused by ofact_check() when the rule comes; groups and meters have no rooms yet, so that a rule cannot name one. */

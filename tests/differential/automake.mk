@@ -1,7 +1,8 @@
 # The installed daemon and ours asked the same: random pipelines through ofproto/trace (`make fuzz CASES=N` runs more), and OpenFlow as bytes.
 EXTRA_DIST += \
 	tests/differential/actions.py tests/differential/cases.py tests/differential/control.py tests/differential/fields.py \
-	tests/differential/test_ofctl.py tests/differential/test_trace.py tests/differential/test_wire.py tests/differential/wire.py tests/differential/world.py
+	tests/differential/test_ofctl.py tests/differential/test_timeouts.py tests/differential/test_trace.py tests/differential/test_wire.py \
+	tests/differential/wire.py tests/differential/world.py
 .PHONY: fuzz
 fuzz: sluice-vswitchd
 	SLUICE_BUILD=$(abs_top_builddir) CASES=$${CASES:-20000} /usr/bin/python3 -m pytest -q -p no:cacheprovider $(srcdir)/tests/differential/test_trace.py

@@ -164,6 +164,30 @@ class Wire:
         self.sock.close()
 
 
+class Samples:
+    """What the kernel's psample tells of packets: the attributes of each by number (linux/psample.h)."""
+    ORIGINAL_SIZE, GROUP, RATE, DATA = 2, 3, 5, 6
+    SOL_NETLINK, ADD_MEMBERSHIP, NETLINK_GENERIC, HEADERS = 270, 1, 16, 20
+
+    def __init__(self):
+        group = re.search(r"ID-(0x[0-9a-f]+)\s+name: packets", sh("genl ctrl get name psample")).group(1)
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, self.NETLINK_GENERIC)
+        self.socket.bind((0, 0))
+        self.socket.setsockopt(self.SOL_NETLINK, self.ADD_MEMBERSHIP, int(group, 16))
+        self.socket.settimeout(MAX_WAIT)
+
+    def next(self):
+        message, at, found = self.socket.recv(65536), self.HEADERS, {}
+        while at + 4 <= len(message):
+            length, kind = struct.unpack_from("HH", message, at)
+            found[kind] = message[at + 4:at + length]
+            at += (length + 3) & ~3
+        return found
+
+    def close(self):
+        self.socket.close()
+
+
 def checksum(data):
     if len(data) % 2:
         data += b"\0"

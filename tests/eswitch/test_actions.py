@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from emu import TcpFlow, checksum, ether, ipv4, ipv6, mac, sh, sums_are_right, tcp, udp, udp4, wait_for
+from emu import Samples, TcpFlow, checksum, ether, ipv4, ipv6, mac, sh, sums_are_right, tcp, udp, udp4, wait_for
 
 TO_1 = "action mirred egress redirect dev {rep1}"
 
@@ -225,9 +225,17 @@ def test_matchall_police(card):
 
 
 def test_sample(card, through):
-    """A sampled frame goes on as if it had not been looked at."""
-    got = through(f"protocol ip flower action sample rate 1 group 5 trunc 60 pipe {TO_1}", plain(card))
-    assert got == plain(card)
+    """A sampled frame goes on as if it had not been looked at, and who listens gets its beginning."""
+    samples = Samples()
+    try:
+        got = through(f"protocol ip flower action sample rate 1 group 5 trunc 30 pipe {TO_1}", plain(card))
+        assert got == plain(card)
+        sample = samples.next()
+    finally:
+        samples.close()
+    assert int.from_bytes(sample[Samples.GROUP], "little") == 5 and int.from_bytes(sample[Samples.RATE], "little") == 1
+    assert int.from_bytes(sample[Samples.ORIGINAL_SIZE], "little") == len(got)
+    assert sample[Samples.DATA] == got[:30]
 
 
 def test_fragments(card):

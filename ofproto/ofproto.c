@@ -139,8 +139,10 @@ ofproto_types(void (*datapath)(const char *type, void *), void (*iface)(const ch
     char *why;
 
     for (size_t i = 0; dp_types[i]; i++) {
+        const struct dp_ops *ops;
+
         why = NULL;
-        if (!dp_types[i]->probe(&why)) {
+        if (!dp_select(dp_types[i]->type, &ops, &why)) {
             datapath(dp_types[i]->type, datapath_arg);
         }
         free(why);

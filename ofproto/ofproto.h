@@ -104,6 +104,7 @@ int port_set_mac(struct port *, struct eth_addr); /* Interface.mac, or the bridg
 int port_set_mtu(struct port *, uint32_t mtu);
 /* Counters of Interface.statistics for ports without a device (patch); -EOPNOTSUPP for those with one (netdev_get_stats()). */
 int port_get_stats(const struct port *, struct dp_port_stats *);
+const char *port_before_tc(const struct port *); /* Why TC sees nothing of what comes in by the port; NULL: it does. Main thread. */
 
 /* What Controller rows show. Called for each configured controller of a bridge. */
 struct controller_status {

@@ -474,6 +474,12 @@ port_credit(struct port *p, bool rx, uint64_t packets, uint64_t bytes)
     __atomic_fetch_add(rx ? &p->rx_bytes : &p->tx_bytes, bytes, __ATOMIC_RELAXED);
 }
 
+const char *
+port_before_tc(const struct port *p)
+{
+    return p->dp_port != DP_PORT_NONE ? p->bridge->datapath->dp->ops->before_tc : NULL;
+}
+
 int
 port_get_stats(const struct port *p, struct dp_port_stats *s)
 {

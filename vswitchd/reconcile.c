@@ -285,6 +285,10 @@ port_apply_device(struct vswitch *vs, struct running_bridge *b, struct running_p
     if (!port_device(p->port) || !port_device(p->port)->ifindex) {
         return; /* Nothing that TC could police. */
     }
+    if ((d->policing_kbps || d->policing_kpps) && p->port && port_before_tc(p->port)) {
+        log_warn(LOG_bridge, "%s: could not set ingress policing: %s", p->name, port_before_tc(p->port));
+        return;
+    }
     error = netdev_set_policing(vs->netdevs, p->name, d->policing_kbps, d->policing_kburst, d->policing_kpps, d->policing_kpkts_burst);
     if (error) {
         log_warn(LOG_bridge, "%s: could not set ingress policing (%s)", p->name, errno_text(error));

@@ -50,6 +50,28 @@ dp_disable_system(void)
     system_disabled = true;
 }
 
+/* In the place of openvswitch.ko, where the kernel lacks it. '*why' says what was the matter with that and gets what is the matter with this. */
+static int
+select_ebpf(const struct dp_ops **ops, char **why)
+{
+#ifdef HAVE_EBPF
+    char *first = *why, *second = NULL;
+    int error = dp_ebpf_ops.probe(&second);
+
+    if (!error) {
+        *ops = &dp_ebpf_ops;
+        *why = NULL;
+    } else {
+        *why = xasprintf("%s, and %s", first, second);
+    }
+    free(first);
+    free(second);
+    return error;
+#else
+    return -EOPNOTSUPP;
+#endif
+}
+
 int
 dp_select(const char *type, const struct dp_ops **ops, char **why)
 {
@@ -61,6 +83,8 @@ dp_select(const char *type, const struct dp_ops **ops, char **why)
 
             if (!error) {
                 *ops = dp_types[i];
+            } else if (dp_types[i] == &dp_kernel_ops) {
+                error = select_ebpf(ops, why);
             }
             return error;
         }

@@ -72,7 +72,7 @@ struct dp_flow_dumped {
     const void *actions;
     size_t actions_len;
     struct dp_stats stats;
-    const char *extack;     /* TC tier: the driver's answer; NULL none. */
+    const char *extack;     /* TC tier: the driver's answer; a datapath: why the daemon has to execute the flow. NULL none. */
     bool in_hw;             /* TC tier: at least one device has it. */
 };
 
@@ -113,6 +113,7 @@ void dp_features_log(const struct dp *);
 
 struct dp_ops {
     const char *type;        /* As Bridge.datapath_type names it: "system", "ebpf"; "dummy" for tests. */
+    const char *before_tc;   /* Why filters of TC never see its ports' packets, neither flows' nor policers'; NULL: they see them first. */
     int (*probe)(char **why); /* 0: this host has it. -errno and '*why' (caller frees): not. Cheap; no side effect that stays. */
     /* Opens (creating it if need be; adopting what a previous daemon left). 'n_handlers' threads will receive. */
     int (*open)(const char *name, unsigned n_handlers, struct loop *, struct dp **);
@@ -158,7 +159,8 @@ struct dp {
 
 /* The table of datapaths of this build; NULL-terminated. */
 extern const struct dp_ops *const dp_types[];
-/* What Bridge.datapath_type 'type' ("" is "system") means on this host: 0 and '*ops', or -errno and '*why' (caller frees). */
+/* What Bridge.datapath_type 'type' ("" is "system") means on this host: 0 and '*ops', or -errno and '*why' (caller frees). "system" is that of
+ * openvswitch.ko, or "ebpf" where the kernel lacks the module. */
 int dp_select(const char *type, const struct dp_ops **ops, char **why);
 /* --enable-dummy: dp_select() also knows "dummy", the userspace datapath of tests; 'for_all' (=override): and answers it for every type. */
 void dp_enable_dummy(bool for_all);

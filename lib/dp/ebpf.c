@@ -127,6 +127,7 @@ ebpf_lookup_stats(struct dp *dp, uint64_t *hit, uint64_t *missed, uint64_t *lost
 
 const struct dp_ops dp_ebpf_ops = {
     .type = "ebpf",
+    .before_tc = "the eBPF datapath takes packets before filters of TC see them",
     .probe = ebpf_probe,
     .open = ebpf_open,
     .close = ebpf_close,

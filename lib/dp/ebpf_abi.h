@@ -97,14 +97,21 @@ struct ebpf_config {
 enum ebpf_total { EBPF_HIT, EBPF_MASK_LOOKUPS, EBPF_LOST, EBPF_FAILED, EBPF_N_TOTALS };
 
 /* What comes up through a ring: this, then 'len' bytes of the packet. */
-enum ebpf_upcall_kind { EBPF_UPCALL_LOOKUP /* No flow, or one for the daemon. */, EBPF_UPCALL_ACTION };
+enum ebpf_upcall_kind {
+    EBPF_UPCALL_LOOKUP, /* No flow, or one for the daemon. */
+    EBPF_UPCALL_ACTION,
+    EBPF_UPCALL_OUTPUT, /* For the daemon to send; the port is in the cookie. */
+};
 struct ebpf_upcall {
     uint32_t kind, len;
     uint32_t in_port, recirc_id, dp_hash, pkt_mark, skb_priority;
     uint32_t gso_size;          /* 0: one packet. */
     uint16_t vlan_tpid, vlan_tci; /* Network order; of the tag beside the packet; tpid 0: none. */
     uint32_t pad;
-    uint8_t cookie[32];
+    union {
+        uint8_t cookie[32];
+        uint32_t port;
+    };
 };
 struct ebpf_upcall_buffer {
     struct ebpf_upcall header;

@@ -33,7 +33,7 @@ upcall(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a, uint3
         return 0;
     }
     b->header = (struct ebpf_upcall){
-        .kind = a ? EBPF_UPCALL_ACTION : EBPF_UPCALL_LOOKUP,
+        .kind = !a ? EBPF_UPCALL_LOOKUP : a->kind == EBPF_ACT_OUTPUT ? EBPF_UPCALL_OUTPUT : EBPF_UPCALL_ACTION,
         .in_port = number,
         .recirc_id = s->key.recirc_id,
         .dp_hash = s->key.dp_hash,
@@ -46,7 +46,9 @@ upcall(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a, uint3
         b->header.vlan_tci = bpf_htons((uint16_t) skb->vlan_tci);
         max_len -= max_len > 4 ? 4 : 0;
     }
-    if (a) {
+    if (a && a->kind == EBPF_ACT_OUTPUT) {
+        b->header.port = a->arg;
+    } else if (a) {
         __builtin_memcpy(b->header.cookie, a->value, sizeof b->header.cookie);
     }
     if (len > max_len) {
@@ -191,14 +193,11 @@ write_field(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a)
     if (is[0] == was[0] && is[1] == was[1] && is[2] == was[2] && is[3] == was[3]) {
         return 0;
     }
-    if (a->sums) {
-        int64_t diff = bpf_csum_diff(was, sizeof was, is, sizeof is, 0);
-
-        if (repair_sums(skb, s, a->sums, diff)) {
-            return -1;
-        }
+    /* First the bytes: the checksum may be among them, as it was. */
+    if (bpf_skb_store_bytes(skb, (uint32_t) base + a->at, is, len, flags)) {
+        return -1;
     }
-    return (int) bpf_skb_store_bytes(skb, (uint32_t) base + a->at, is, len, flags);
+    return a->sums ? repair_sums(skb, s, a->sums, bpf_csum_diff(was, sizeof was, is, sizeof is, 0)) : 0;
 }
 
 static __always_inline int
@@ -216,7 +215,8 @@ output(struct run *r, const struct ebpf_act *a)
     if (max_len) {
         max_len -= r->skb->vlan_present && max_len > 4 ? 4 : 0;
         if (max_len < r->skb->len && bpf_skb_change_tail(r->skb, max_len, 0)) {
-            return -1;
+            upcall(r->skb, r->s, a, a->max_len); /* The kernel does not cut within headers. */
+            return 0;
         }
     }
     r->redirect = port->ifindex;

@@ -81,9 +81,19 @@ arrive(struct packet *p, void *arrival)
 
     if (up->vlan_tpid) {
         packet_push_vlan(p, up->vlan_tpid, up->vlan_tci);
+        wire_put_be16(p->data + WIRE_ETH_LEN, up->vlan_tci); /* With its drop eligible bit, which pushing clears. */
     }
     if (up->kind == EBPF_UPCALL_LOOKUP) {
         user_process(u, a->reader->handler, p, &key);
+        return;
+    }
+    if (up->kind == EBPF_UPCALL_OUTPUT) {
+        struct user_port *port = user_port_find(u, up->port);
+
+        if (port) {
+            user_port_send(port, p);
+        }
+        packet_free(p);
         return;
     }
     packet_extract(p, &key);

@@ -571,6 +571,10 @@ queue_all(struct place *p, bool queue)
 void
 place_configure(struct place *p, bool hw_offload, enum place_policy policy)
 {
+    if (hw_offload && p->dp->ops->before_tc) {
+        log_warn(LOG_place, "%s: no flow is promoted: %s", p->dp->name, p->dp->ops->before_tc);
+        hw_offload = false;
+    }
     if (hw_offload == p->enabled && (!hw_offload || policy == p->policy)) {
         return;
     }

@@ -364,6 +364,9 @@ plain_seen(const struct dp_flow_dumped *f, void *dump)
     struct place_state state;
 
     state_of(d->p, NULL, &state);
+    if (f->extack) {
+        snprintf(state.why, sizeof state.why, "the daemon executes it: %s", f->extack);
+    }
     return d->fn(f, &state, d->arg);
 }
 

@@ -221,6 +221,7 @@ put_tag_back(struct packet *p, void *tagger)
     struct tagger *t = tagger;
 
     packet_push_vlan(p, t->tpid, t->tci);
+    wire_put_be16(p->data + WIRE_ETH_LEN, t->tci); /* With its drop eligible bit, which pushing clears. */
     t->fn(p, t->arg);
 }
 

@@ -26,3 +26,12 @@ if !FUZZERS
 check_PROGRAMS += tests/system/dp_kernel tests/system/dp_netdev tests/system/dp_place
 endif
 endif
+
+# The same for the eBPF datapath, on any kernel from 6.1 on.
+if HAVE_EBPF
+if HAVE_CMOCKA
+if !FUZZERS
+check_PROGRAMS += tests/system/dp_ebpf
+endif
+endif
+endif

@@ -67,7 +67,7 @@ def test_trace_agrees_with_the_packet(switch, lan):
     bridge.set_flows("priority=5,udp,tp_dst=4006,actions=drop", "priority=0,actions=output:2")
     text = switch.appctl("ofproto/trace", bridge.name, "in_port=1", datagram(first, second, 4006).hex())
     assert "Datapath actions: drop" in text
-    dump = switch.appctl("ofproto/trace", "ovs-system", f"in_port({first.port}),eth(src={first.mac},dst={second.mac}),"
+    dump = switch.appctl("ofproto/trace", switch.tier.dp, f"in_port({first.port}),eth(src={first.mac},dst={second.mac}),"
                          "eth_type(0x0800),ipv4(proto=17,frag=no),udp(src=1,dst=4007)")
     assert re.search(r"^Datapath actions: \d+$", dump, re.M)
 
@@ -76,9 +76,9 @@ def test_datapath_commands(switch, lan):
     bridge, first, second = lan
     assert first.ping(second) == 3
     show = switch.appctl("dpif/show")
-    assert re.search(r"^system@ovs-system: hit:\d+ missed:\d+$", show, re.M)
+    assert re.search(rf"^{switch.tier.datapath}@{switch.tier.dp}: hit:\d+ missed:\d+$", show, re.M)
     assert f"  {bridge.name}:" in show and re.search(rf"^    {first.port} 1/\d+: \(system\)$", show, re.M)
-    assert "port 0: ovs-system (internal)" in switch.appctl("dpctl/show")
+    assert re.search(rf"port \d+: {bridge.name} \(internal\)", switch.appctl("dpctl/show"))
     names = switch.appctl("dpctl/dump-flows", "--names")
     assert f"in_port({first.port})" in names and f"actions:{second.port}" in names
     more = switch.appctl("dpctl/dump-flows", "-m")

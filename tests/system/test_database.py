@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ovs-vsctl asks for, and what the daemon writes back."""
 import json
+import os
 import re
 
 import pytest
@@ -99,14 +100,14 @@ def test_missing_device_is_reported_and_picked_up(switch, bridge, device):
     attempt("ovs-vsctl", "--timeout=30", "add-port", bridge.name, device, env=switch.env)
     assert get(switch, "interface", device, "ofport") == "-1"
     assert device in get(switch, "interface", device, "error")
-    run("ip", "link", "add", device, "type", "dummy")
+    run("ip", "link", "add", device, "type", "veth")
     until(lambda: int(get(switch, "interface", device, "ofport")) > 0, "the device that has come is a port")
     assert get(switch, "interface", device, "error") == "[]"
 
 
 @pytest.mark.unhealthy
 def test_vanished_device_keeps_its_row(switch, bridge, device):
-    run("ip", "link", "add", device, "type", "dummy")
+    run("ip", "link", "add", device, "type", "veth")
     switch.vsctl("add-port", bridge.name, device)
     run("ip", "link", "del", device)
     until(lambda: device in get(switch, "interface", device, "error"), "its row says that it is gone")
@@ -167,6 +168,7 @@ def test_tag_change_takes_effect(switch, lan):
     until(lambda: first.ping(second, count=1) == 1, "they are in the same VLAN again")
 
 
+@pytest.mark.tiers("kernel")
 def test_ingress_policing(switch, lan):
     """A policed port drops what is above its rate: no more than rate and burst arrive of a fast stream."""
     bridge, first, second = lan
@@ -176,6 +178,28 @@ def test_ingress_policing(switch, lan):
     switch.vsctl("set", "interface", first.port, "ingress_policing_rate=0", "ingress_policing_burst=0")
     until(lambda: "police" not in run("tc", "filter", "show", "dev", first.port, "ingress"), "the filter is gone")
     assert first.ping(second, count=20, interval=0.01) == 20
+
+
+@pytest.mark.ours
+@pytest.mark.tiers("ebpf")
+def test_default_datapath_needs_no_module(switch):
+    """Without a datapath_type, a kernel that lacks openvswitch.ko gets the eBPF datapath."""
+    name = netns.unique("b")
+    switch.vsctl("add-br", name)
+    show = switch.appctl("dpif/show")
+    assert ("system@ovs-system" if os.path.exists("/sys/module/openvswitch") else "ebpf@ovs-ebpf") in show
+    switch.vsctl("del-br", name)
+
+
+@pytest.mark.ours
+@pytest.mark.tiers("ebpf")
+@pytest.mark.unhealthy
+def test_policing_is_refused(switch, lan):
+    """The programs take packets before a policer of TC would see them."""
+    _, first, _ = lan
+    switch.vsctl("set", "interface", first.port, "ingress_policing_rate=100")
+    assert any("could not set ingress policing" in line for line in switch.complaints())
+    switch.vsctl("set", "interface", first.port, "ingress_policing_rate=0")
 
 
 @pytest.mark.unhealthy
@@ -205,7 +229,7 @@ def test_second_daemon_waits_for_the_lock(switch, daemon, tmp_path):
 def test_many_ports_in_one_transaction(switch, bridge):
     names = [netns.unique("m") for _ in range(40)]
     try:
-        run("ip", "-batch", "-", stdin="".join(f"link add {name} type dummy\n" for name in names))
+        run("ip", "-batch", "-", stdin="".join(f"link add {name} type veth\n" for name in names))
         command = [word for name in names for word in ("--", "add-port", bridge.name, name)]
         switch.vsctl(*command[1:])
         text = switch.ofctl("show", bridge.name)

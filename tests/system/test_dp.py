@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""lib/dp on the kernel of the lab, without a daemon: C programs with assertions of their own, which know nothing of tiers and daemons."""
+"""lib/dp on the running kernel, without a daemon: C programs with assertions of their own, which know nothing of tiers and daemons."""
 import os
 
 import pytest
@@ -11,3 +11,9 @@ from harness.command import run
 @pytest.mark.parametrize("program", ["dp_kernel", "dp_netdev", "dp_place"])
 def test_program(program):
     run(os.path.join(os.environ.get("SLUICE_BUILD", "_build"), "tests/system", program), limit=60)
+
+
+@pytest.mark.ours
+@pytest.mark.tiers("ebpf")
+def test_ebpf_program():
+    run(os.path.join(os.environ.get("SLUICE_BUILD", "_build"), "tests/system", "dp_ebpf"), limit=60)

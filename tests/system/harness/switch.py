@@ -28,6 +28,7 @@ class Tier:
         self.name = name
         self.datapath = datapath
         self.needs_card = needs_card
+        self.dp = f"ovs-{datapath}"  # The datapath's name.
         self.other_config = other_config
 
 

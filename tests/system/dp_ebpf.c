@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: Apache-2.0
+// The eBPF datapath on the running kernel, without a daemon: what its programs make of random packets is what lib/flow and lib/dp/execute make of them.
+// Wants root; makes a network namespace of its own.
+//
+//     wire in0 <-> in1 [port 1] datapath [port 2] a1 <-> a0 wire
+//                                        [port 3] b1 <-> b0 wire
+//
+// A packet that is sent into in0 has gone through the program when send() returns: all runs on one processor.
+#include <config.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cmocka.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "lib/base/rcu.h"
+#include "lib/dp/ebpf.h"
+#include "lib/dp/ebpf.skel.h"
+#include "lib/flow/wire.h"
+
+#define N_PACKETS 20000
+#define N_EXECUTIONS 4000
+#define N_WIRES 3
+#define MAX_FRAME 2048
+
+struct lab {
+    struct loop *loop;
+    struct dp *dp;
+    int wires[N_WIRES];
+    uint64_t random;
+};
+
+static void
+run(const char *command)
+{
+    if (system(command)) {
+        fail_msg("failed: %s", command);
+    }
+}
+
+static uint32_t
+rnd(struct lab *lab, uint32_t n)
+{
+    lab->random ^= lab->random << 13;
+    lab->random ^= lab->random >> 7;
+    lab->random ^= lab->random << 17;
+    return (uint32_t) (lab->random >> 20) % n;
+}
+
+static int
+wire_open(const char *name)
+{
+    struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(0x0003), .sll_ifindex = (int) if_nametoindex(name)};
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
+
+    assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof one), 0);
+    assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof address), 0);
+    return fd;
+}
+
+/* One frame that arrived at the wire, its outer tag in place again; 0: none. */
+static size_t
+wire_receive(int fd, uint8_t *frame)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = {frame, MAX_FRAME - WIRE_VLAN_LEN};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(fd, &msg, 0);
+
+    for (struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL; c; c = CMSG_NXTHDR(&msg, c)) {
+        struct tpacket_auxdata aux;
+
+        memcpy(&aux, CMSG_DATA(c), sizeof aux);
+        if (aux.tp_status & TP_STATUS_VLAN_VALID) {
+            memmove(frame + 16, frame + 12, (size_t) n - 12);
+            wire_put_be16(frame + 12, htons(aux.tp_vlan_tpid));
+            wire_put_be16(frame + 14, htons(aux.tp_vlan_tci));
+            n += WIRE_VLAN_LEN;
+        }
+    }
+    return n > 0 ? (size_t) n : 0;
+}
+
+static int
+set_up(void **state)
+{
+    struct lab *lab = xzalloc(sizeof *lab);
+    static const char *const names[N_WIRES] = {"in", "a", "b"};
+    cpu_set_t one_cpu;
+    char *why = NULL;
+
+    CPU_ZERO(&one_cpu);
+    CPU_SET(0, &one_cpu);
+    assert_int_equal(sched_setaffinity(0, sizeof one_cpu, &one_cpu), 0);
+    assert_int_equal(unshare(CLONE_NEWNET), 0);
+    rcu_thread_register();
+    run("for x in in a b; do ip link add ${x}0 type veth peer name ${x}1 && "
+        "sysctl -qw net.ipv6.conf.${x}0.disable_ipv6=1 net.ipv6.conf.${x}1.disable_ipv6=1; ip link set ${x}0 up; ip link set ${x}1 up || "
+        "exit 1; done");
+    lab->loop = loop_create();
+    lab->random = 88172645463325252u;
+    if (dp_ebpf_ops.probe(&why)) {
+        fail_msg("%s", why);
+    }
+    assert_int_equal(dp_ebpf_ops.open("sl-test", 1, lab->loop, &lab->dp), 0);
+    for (unsigned i = 0; i < N_WIRES; i++) {
+        char *name = xasprintf("%s1", names[i]), *wire = xasprintf("%s0", names[i]);
+        uint32_t number = DP_PORT_NONE;
+
+        assert_int_equal(dp_ebpf_ops.port_add(lab->dp, name, "system", &number), 0);
+        assert_int_equal(number, i + 1);
+        lab->wires[i] = wire_open(wire);
+        free(name);
+        free(wire);
+    }
+    assert_int_equal(lab->dp->ops->recv(lab->dp, 0, NULL, 0, 0), 0); /* New ports woke the handler. */
+    *state = lab;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct lab *lab = *state;
+
+    for (unsigned i = 0; i < N_WIRES; i++) {
+        close(lab->wires[i]);
+    }
+    lab->dp->ops->close(lab->dp, true);
+    loop_destroy(lab->loop);
+    free(lab);
+    return 0;
+}
+
+static void
+random_bytes(struct lab *lab, void *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ((uint8_t *) p)[i] = (uint8_t) rnd(lab, 256);
+    }
+}
+
+/* What the layers of 'k' look like; the rest is random. */
+static void
+random_layers(struct lab *lab, struct flow_key *k)
+{
+    static const uint16_t types[] = {0x0800, 0x0800, 0x0800, 0x86dd, 0x86dd, 0x86dd, 0x0806, 0x8847, 0x1234, FLOW_ETH_TYPE_NONE};
+    static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_ICMPV6, 89};
+    unsigned tags = rnd(lab, 4);
+
+    k->eth_type = htons(types[rnd(lab, ARRAY_SIZE(types))]);
+    memset(k->vlan, 0, sizeof k->vlan);
+    for (unsigned i = 0; i < MIN(tags, 2); i++) {
+        k->vlan[i].tpid = htons(rnd(lab, 2) ? WIRE_ETH_VLAN : WIRE_ETH_QINQ);
+        k->vlan[i].tci = htons((uint16_t) (rnd(lab, 65536) | FLOW_VLAN_PRESENT));
+    }
+    k->ipv6_label &= htonl(0xfffff);
+    k->nw_frag = rnd(lab, 8) ? 0 : rnd(lab, 2) ? FLOW_FRAG_ANY : FLOW_FRAG_ANY | FLOW_FRAG_LATER;
+    if (flow_key_is_ip(k)) {
+        k->nw_proto = protos[rnd(lab, ARRAY_SIZE(protos))];
+    }
+    k->tcp_flags &= htons(0xfff);
+    if (k->nw_proto == IPPROTO_ICMP || k->nw_proto == IPPROTO_ICMPV6) {
+        k->tp_src = htons(rnd(lab, 2) ? WIRE_ND_SOLICIT + (uint16_t) rnd(lab, 2) : (uint16_t) rnd(lab, 256));
+        k->tp_dst = htons(rnd(lab, 4) ? 0 : (uint16_t) rnd(lab, 256));
+        k->nd_options_type = (uint8_t) rnd(lab, 3);
+    }
+}
+
+static struct packet *
+any_packet(struct lab *lab, bool damaged)
+{
+    struct flow_key k;
+    struct packet *p;
+
+    random_bytes(lab, &k, sizeof k);
+    random_layers(lab, &k);
+    p = packet_compose(&k, rnd(lab, 200));
+    if (damaged && rnd(lab, 2)) {
+        for (unsigned n = rnd(lab, 4); n; n--) {
+            p->data[12 + rnd(lab, MIN(p->len, 70) - 12)] /* Not the addresses. */ = (uint8_t) rnd(lab, rnd(lab, 2) ? 256 : 8);
+        }
+        p->len -= rnd(lab, 3) ? 0 : rnd(lab, p->len - WIRE_ETH_LEN + 1);
+    }
+    return p;
+}
+
+/* Would the kernel itself throw the frame away before any hook? One that is cut short behind its outer tag. */
+static bool
+is_void(const struct packet *p)
+{
+    return wire_is_vlan(wire_u16(p->data + 12)) && p->len < WIRE_ETH_LEN + WIRE_VLAN_LEN + 2;
+}
+
+/* A packet, if 'damaged' perhaps with some bytes that are not as they should be, perhaps cut short. */
+static struct packet *
+random_packet(struct lab *lab, bool damaged)
+{
+    struct packet *p = any_packet(lab, damaged);
+
+    while (is_void(p)) {
+        packet_free(p);
+        p = any_packet(lab, damaged);
+    }
+    return p;
+}
+
+static void
+send_packet(struct lab *lab, const struct packet *p)
+{
+    assert_int_equal(send(lab->wires[0], p->data, p->len, 0), p->len);
+}
+
+/* The key that the program made of the last packet. */
+static void
+key_of_program(struct lab *lab, struct flow_key *key)
+{
+    struct bpf_map *map = ebpf_cast(lab->dp)->programs->maps.scratches;
+    size_t size = ROUND_UP(bpf_map__value_size(map), 8);
+    uint8_t *values = xcalloc((size_t) libbpf_num_possible_cpus(), size);
+    uint32_t zero = 0;
+
+    assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(map), &zero, values), 0);
+    memcpy(key, values, sizeof *key);
+    free(values);
+}
+
+static void
+print_packet(const struct packet *p)
+{
+    for (uint32_t i = 0; i < p->len; i++) {
+        printf("%02x%s", p->data[i], i + 1 < p->len ? "" : "\n");
+    }
+}
+
+static void
+print_key(const char *what, const struct flow_key *key)
+{
+    struct buf text = BUF_EMPTY;
+
+    flow_key_format(key, NULL, &text);
+    printf("%s: %s\n", what, buf_text(&text));
+    buf_free(&text);
+}
+
+static void
+test_keys_are_those_of_lib_flow(void **state)
+{
+    struct lab *lab = *state;
+
+    for (unsigned n = 0; n < N_PACKETS; n++) {
+        struct packet *p = random_packet(lab, true);
+        struct flow_key expected = {.in_port = 1}, got;
+        struct dp_upcall up;
+
+        packet_extract(p, &expected);
+        send_packet(lab, p);
+        assert_int_equal(lab->dp->ops->recv(lab->dp, 0, &up, 1, 1000), 1);
+        key_of_program(lab, &got);
+        if (memcmp(&got, &expected, sizeof got)) {
+            print_key("expected", &expected);
+            print_key("got", &got);
+            print_packet(p);
+            fail_msg("packet %u: keys differ", n);
+        }
+        assert_memory_equal(&up.key, &expected, sizeof expected);
+        assert_int_equal(up.packet->len, p->len);
+        assert_memory_equal(up.packet->data, p->data, p->len);
+        assert_false(up.action);
+        packet_free(up.packet);
+        packet_free(p);
+    }
+}
+
+/* What goes out, by port. */
+struct outputs {
+    struct lab *lab;
+    struct buf frames[N_WIRES + 1]; /* Each: length as 32 bits, bytes. */
+    const struct buf *again;        /* What a recirculated packet goes through. */
+};
+
+static void
+add_frame(struct buf *b, const void *data, size_t len)
+{
+    uint32_t n = (uint32_t) len;
+
+    buf_put(b, &n, sizeof n);
+    buf_put(b, data, len);
+}
+
+static void
+expect_output(uint32_t port, struct packet *p, const struct flow_key *key, void *outputs)
+{
+    add_frame(&((struct outputs *) outputs)->frames[port], p->data, p->len);
+}
+
+static void expect_again(uint32_t id, struct packet *, const struct flow_key *, void *outputs);
+
+static const struct execute_ops expectations = {.output = expect_output, .recirc = expect_again};
+
+static void
+expect_again(uint32_t id, struct packet *p, const struct flow_key *key, void *outputs)
+{
+    const struct outputs *o = outputs;
+    struct packet *copy = packet_clone(p);
+
+    execute_actions(copy, key, o->again->data, o->again->len, &expectations, outputs);
+    packet_free(copy);
+}
+
+static void
+parse_actions(const char *text, struct buf *b)
+{
+    char *error = action_parse(text, NULL, b);
+
+    if (error) {
+        fail_msg("%s: %s", text, error);
+    }
+}
+
+static void
+put_flow(struct lab *lab, uint32_t recirc_id, const struct buf *actions)
+{
+    struct flow_key key = {.in_port = 1, .recirc_id = recirc_id}, mask = {.in_port = UINT32_MAX, .recirc_id = UINT32_MAX};
+    struct dp_flow_put put = {.ufid = {1, recirc_id}, .key = &key, .mask = &mask, .actions = actions->data, .actions_len = actions->len};
+
+    lab->dp->ops->flow_put(lab->dp, &put, 1);
+    assert_int_equal(put.error, 0);
+}
+
+static void
+collect(struct lab *lab, struct outputs *o)
+{
+    uint8_t frame[MAX_FRAME];
+    size_t n;
+
+    for (unsigned i = 0; i < N_WIRES; i++) {
+        while ((n = wire_receive(lab->wires[i], frame)) > 0) {
+            add_frame(&o->frames[i + 1], frame, n);
+        }
+    }
+}
+
+struct execution {
+    enum { ANY, IPV4, IPV6, TCP_UDP, ARP, ICMP4, ICMP6, ND } of; /* Packets that such actions come for. */
+    const char *actions;
+    const char *why; /* Part of why programs cannot; NULL: they can. */
+};
+
+static const struct execution executions[] = {
+    {ANY, "2", NULL},
+    {ANY, "3,2", NULL},
+    {ANY, "drop", NULL},
+    {ANY, "2,2,3,2", NULL},
+    {ANY, "push_vlan(vid=5,pcp=3),2", NULL},
+    {ANY, "2,push_vlan(tpid=0x88a8,vid=5,pcp=3),3", NULL},
+    {ANY, "push_vlan(vid=5,pcp=3),push_vlan(vid=6,pcp=1),2,pop_vlan,3", NULL},
+    {ANY, "pop_vlan,2", NULL},
+    {ANY, "pop_vlan,pop_vlan,2", NULL},
+    {ANY, "pop_vlan,push_vlan(vid=9,pcp=0),2,pop_vlan,3", NULL},
+    {ANY, "set(eth(src=00:01:02:03:04:05)),2", NULL},
+    {ANY, "set(eth(src=00:01:02:03:04:05,dst=0a:00:00:00:00:01)),3", NULL},
+    {ANY, "trunc(40),2", NULL},
+    {ANY, "3,trunc(20),2", NULL},
+    {ANY, "trunc(40),2,3", "output of a part"},
+    {ANY, "clone(3),2", NULL},
+    {ANY, "clone(push_vlan(vid=5,pcp=3),3),2", "a copy"},
+    {ANY, "clone(push_vlan(vid=5,pcp=3),3,2)", NULL},
+    {ANY, "recirc(0x5)", NULL},
+    {ANY, "3,push_vlan(vid=5,pcp=3),recirc(0x5)", NULL},
+    {ANY, "hash(l4(0)),recirc(0x5)", NULL},
+    {ANY, "recirc(0x5),3", "after recirculation"},
+    {ANY, "set(skb_mark(0x5/0xff)),2", NULL},
+    {IPV4, "set(ipv4(src=1.2.3.4)),2", NULL},
+    {IPV4, "set(ipv4(src=1.2.3.4/255.0.255.0,dst=5.6.7.8,tos=0x10/0xfc,ttl=64)),2", NULL},
+    {IPV4, "2,push_vlan(vid=5,pcp=3),set(ipv4(ttl=3)),3", NULL},
+    {IPV4, "pop_vlan,set(ipv4(dst=9.9.9.9,ttl=3)),3", NULL},
+    {IPV6, "set(ipv6(src=::1,dst=fe80::5)),2", NULL},
+    {IPV6, "set(ipv6(src=1::1,label=0x5/0xff,tclass=0x3/0x3,hlimit=3)),2,set(ipv6(hlimit=2)),3", NULL},
+    {IPV6, "push_vlan(vid=5,pcp=3),set(ipv6(dst=::1,tclass=0x7)),3", NULL},
+    {TCP_UDP, "set(tcp(src=5)),2", NULL},
+    {TCP_UDP, "set(udp(src=5,dst=6/0xff)),2", NULL},
+    {ARP, "set(arp(sip=1.1.1.1,tip=2.0.0.0/255.0.0.0,op=1,sha=00:00:00:00:00:01,tha=00:00:00:00:00:02)),2", NULL},
+    {ICMP4, "set(icmp(type=5,code=4)),2", NULL},
+    {ND, "set(nd(target=::1)),2", NULL},
+    {ND, "set(nd(target=::1,sll=00:00:00:00:00:01)),2", "neighbour discovery"},
+    {ANY, "push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),2", "MPLS"},
+};
+
+/* With a third tag the executor does not see what is behind it any more; translation sets no such fields. */
+static bool
+is_for(const struct flow_key *k, const struct execution *x)
+{
+    bool is_ipv4 = k->eth_type == htons(0x0800), is_ipv6 = k->eth_type == htons(0x86dd);
+
+    if (x->of != ANY && k->vlan[1].tci && strstr(x->actions, "push_vlan")) {
+        return false;
+    }
+    switch (x->of) {
+    case IPV4:
+        return is_ipv4;
+    case IPV6:
+        return is_ipv6;
+    case TCP_UDP:
+        return flow_key_is_ip(k) && (k->nw_proto == IPPROTO_TCP || k->nw_proto == IPPROTO_UDP);
+    case ARP:
+        return k->eth_type == htons(0x0806);
+    case ICMP4:
+        return is_ipv4 && k->nw_proto == IPPROTO_ICMP;
+    case ICMP6:
+        return is_ipv6 && k->nw_proto == IPPROTO_ICMPV6;
+    case ND:
+        return is_ipv6 && k->nw_proto == IPPROTO_ICMPV6 && !k->tp_dst && (k->tp_src == htons(135) || k->tp_src == htons(136));
+    default:
+        return true;
+    }
+}
+
+static void
+got_why(const struct dp_flow_dumped *f, void *why)
+{
+    *(const char **) why = f->extack;
+}
+
+static void
+check_why(struct lab *lab, const struct execution *x)
+{
+    const char *why = NULL;
+
+    assert_int_equal(lab->dp->ops->flow_get(lab->dp, &(dp_ufid){1, 0}, got_why, &why), 0);
+    if (x->why ? !why || !strstr(why, x->why) : why != NULL) {
+        fail_msg("%s: the daemon executes it because: %s", x->actions, why ? why : "(it does not)");
+    }
+}
+
+/* One packet through the programs, or the daemon behind them, and through the executor. */
+static void
+execute_one(struct lab *lab, const struct execution *x, const struct buf *actions, const struct buf *again, struct packet *p)
+{
+    struct outputs expected = {.lab = lab, .again = again}, got = {.lab = lab};
+    struct flow_key key = {.in_port = 1};
+    struct packet *copy = packet_clone(p);
+    struct dp_upcall up;
+
+    packet_extract(copy, &key);
+    execute_actions(copy, &key, actions->data, actions->len, &expectations, &expected);
+    send_packet(lab, p);
+    assert_int_equal(lab->dp->ops->recv(lab->dp, 0, &up, 1, 0), 0);
+    collect(lab, &got);
+    for (unsigned i = 0; i <= N_WIRES; i++) {
+        if (expected.frames[i].len != got.frames[i].len || memcmp(expected.frames[i].data, got.frames[i].data, got.frames[i].len)) {
+            struct packet *was = packet_new(expected.frames[i].data, expected.frames[i].len);
+            struct packet *is = packet_new(got.frames[i].data, got.frames[i].len);
+
+            print_packet(p);
+            print_packet(was);
+            print_packet(is);
+            fail_msg("%s: port %u sent something else", x->actions, i);
+        }
+        buf_free(&expected.frames[i]);
+        buf_free(&got.frames[i]);
+    }
+    packet_free(copy);
+}
+
+static void
+test_actions_are_those_of_the_executor(void **state)
+{
+    struct lab *lab = *state;
+    struct buf again = BUF_EMPTY;
+
+    parse_actions("set(eth(dst=0a:00:00:00:00:09)),2,3", &again);
+    for (size_t i = 0; i < ARRAY_SIZE(executions); i++) {
+        const struct execution *x = &executions[i];
+        struct buf actions = BUF_EMPTY;
+
+        parse_actions(x->actions, &actions);
+        lab->dp->ops->flow_flush(lab->dp);
+        put_flow(lab, 0, &actions);
+        put_flow(lab, 5, &again);
+        check_why(lab, x);
+        for (unsigned n = 0; n < N_EXECUTIONS / ARRAY_SIZE(executions);) {
+            struct packet *p = random_packet(lab, n % 2);
+            struct flow_key key;
+
+            packet_extract(p, &key);
+            if (is_for(&key, x)) {
+                execute_one(lab, x, &actions, &again, p);
+                n++;
+            }
+            packet_free(p);
+        }
+        buf_free(&actions);
+    }
+    buf_free(&again);
+    lab->dp->ops->flow_flush(lab->dp);
+}
+
+static void
+count_one(const struct dp_flow_dumped *f, void *stats)
+{
+    *(struct dp_stats *) stats = f->stats;
+}
+
+static bool
+count_dumped(const struct dp_flow_dumped *f, void *stats)
+{
+    struct dp_stats *s = stats;
+
+    s->packets += f->stats.packets;
+    s->bytes += f->stats.bytes;
+    return true;
+}
+
+static void
+test_counters_are_exact(void **state)
+{
+    struct lab *lab = *state;
+    struct buf actions = BUF_EMPTY, slow = BUF_EMPTY;
+    struct dp_stats stats, dumped = {.packets = 0};
+    struct dp_flow_del del = {.ufid = {1, 0}};
+    struct dp_upcall up;
+    uint64_t bytes = 0;
+
+    parse_actions("2", &actions);
+    parse_actions("recirc(0x5),3", &slow);
+    put_flow(lab, 0, &actions);
+    for (unsigned n = 0; n < 100; n++) {
+        struct packet *p = random_packet(lab, false);
+
+        bytes += p->len;
+        send_packet(lab, p);
+        packet_free(p);
+        if (n == 49) { /* Executed by the daemon from now on. */
+            struct flow_key key = {.in_port = 1}, mask = {.in_port = UINT32_MAX, .recirc_id = UINT32_MAX};
+            struct dp_flow_put put = {
+                .ufid = {1, 0}, .key = &key, .mask = &mask, .actions = slow.data, .actions_len = slow.len, .modify = true};
+
+            lab->dp->ops->flow_put(lab->dp, &put, 1);
+            assert_int_equal(put.error, 0);
+            assert_int_equal(put.stats.packets, 50);
+        } else if (n > 49) {
+            while (lab->dp->ops->recv(lab->dp, 0, &up, 1, 0)) { /* The recirculated ones have no flow. */
+                packet_free(up.packet);
+            }
+        }
+    }
+    assert_int_equal(lab->dp->ops->flow_get(lab->dp, &del.ufid, count_one, &stats), 0);
+    assert_int_equal(stats.packets, 100);
+    assert_int_equal(stats.bytes, bytes);
+    assert_int_equal(lab->dp->ops->flow_dump(lab->dp, true, count_dumped, &dumped), 0);
+    assert_int_equal(dumped.packets, 100);
+    lab->dp->ops->flow_del(lab->dp, &del, 1);
+    assert_int_equal(del.error, 0);
+    assert_int_equal(del.stats.packets, 100);
+    assert_int_equal(del.stats.bytes, bytes);
+    buf_free(&actions);
+    buf_free(&slow);
+}
+
+/* A port that floods the daemon with misses has its bound; what is beyond is lost and counted, and its neighbours' packets come up. */
+static void
+test_queue_of_a_port_is_bounded(void **state)
+{
+    struct lab *lab = *state;
+    struct packet *p = random_packet(lab, false), *last = random_packet(lab, false);
+    struct dp_upcall up;
+    uint64_t hit, missed, lost_before, lost, n_flows, mask_hits;
+    uint32_t n_masks;
+    unsigned n = 0, from_other = 0;
+
+    lab->dp->ops->lookup_stats(lab->dp, &hit, &missed, &lost_before, &n_flows, &mask_hits, &n_masks);
+    for (unsigned i = 0; i < 20000; i++) {
+        send_packet(lab, p);
+    }
+    assert_int_equal(send(lab->wires[1], last->data, last->len, 0), last->len);
+    while (lab->dp->ops->recv(lab->dp, 0, &up, 1, 0)) {
+        n++;
+        from_other += up.key.in_port == 2;
+        packet_free(up.packet);
+    }
+    lab->dp->ops->lookup_stats(lab->dp, &hit, &missed, &lost, &n_flows, &mask_hits, &n_masks);
+    assert_int_equal(n + lost - lost_before, 20001);
+    assert_true(lost > lost_before);
+    assert_int_equal(from_other, 1);
+    packet_free(p);
+    packet_free(last);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_keys_are_those_of_lib_flow),
+        cmocka_unit_test(test_actions_are_those_of_the_executor),
+        cmocka_unit_test(test_counters_are_exact),
+        cmocka_unit_test(test_queue_of_a_port_is_bounded),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

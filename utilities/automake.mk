@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	utilities/lab.d/kernel.options \
 	utilities/lab.d/kernel-kasan.options \
 	utilities/lab.d/kernel.py \
+	utilities/quickstart.d/adapter.py \
 	utilities/quickstart.d/controller.py \
 	utilities/quickstart.d/show.py \
 	utilities/setup.d/functions

@@ -26,9 +26,9 @@ def until_offloaded(switch, *vms, send=lambda: None):
     until(lambda: send() or all(offloaded(switch, vm) for vm in vms), "the flows are in the adapter")
 
 
-@pytest.fixture(params=["none", "skip_sw"])
+@pytest.fixture(params=["none", pytest.param("skip_sw", marks=pytest.mark.ours)])
 def policy(request, switch):
-    """other_config:tc-policy, each of those that mean the adapter."""
+    """other_config:tc-policy, each of those that mean the adapter. The installed daemon reads it but once."""
     switch.vsctl("set", "Open_vSwitch", ".", f"other_config:tc-policy={request.param}")
     yield request.param
     switch.vsctl("remove", "Open_vSwitch", ".", "other_config", "tc-policy")
@@ -220,7 +220,8 @@ def test_adapter_vanishes_under_traffic(switch, make_card, make_vms, card):
     slow = card.slow_packets(first, second)
     doomed.set_numvfs(0)
     assert first.ping(second, count=20, interval=0.05) == 20
-    assert card.slow_packets(first, second) == slow
+    # The installed daemon takes flows back to look at them again.
+    assert card.slow_packets(first, second) == slow or switch.daemon == "oracle"
     pinger.terminate()
     pinger.communicate()
     until(lambda: "No such device" in switch.vsctl("get", "Interface", victims[0].port, "error"), "the row has its error")
@@ -258,11 +259,11 @@ def test_restart_with_flows_in_the_adapter(own_switch, card, make_vms):
         switch.vsctl("remove", "Open_vSwitch", ".", "other_config", "flow-restore-wait")
 
     slow = card.slow_packets(first, second)
-    lost, sent = lost_while(first, second, restart)
+    lost, _ = lost_while(first, second, restart)
+    # The installed daemon loses half of them.
     if switch.daemon == "ours":
         assert (lost, card.slow_packets(first, second)) == (0, slow)
         equals(lambda: {flow["tier"] for flow in flows_from(switch, first)}, {"hw"}, "where the flows are")
-    assert lost <= sent // 10
     bridge.set_flows("in_port=1,actions=drop", "in_port=2,actions=drop")
     until(lambda: first.ping(second, count=1) == 0, "the adapter forwards no more")
     bridge.close()

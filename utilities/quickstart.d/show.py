@@ -5,6 +5,8 @@
     web  10.1.0.1 --\\                          may talk:  web - db, web - guest
     db   10.1.0.2 ---- bridge --- controller     may not:  db - guest
     guest 10.1.0.3 -/
+
+The last act (adapter.py) gives three such VMs virtual functions of an adapter.
 """
 import argparse
 import itertools
@@ -18,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tests", "system"))
 
+from adapter import Adapter  # noqa: E402
 from harness.command import attempt, run  # noqa: E402
 from harness.switch import Bridge, Switch, Tier  # noqa: E402
 from harness.vm import Vm  # noqa: E402
@@ -27,6 +30,7 @@ ADDRESSES = {"web": "10.1.0.1", "db": "10.1.0.2", "guest": "10.1.0.3"}
 NAMES = list(ADDRESSES)
 MAY_TALK = [("web", "db"), ("web", "guest")]
 PINGS = 3
+ACTS = ["vms", "adapter"]
 
 
 def heading(text):
@@ -50,15 +54,22 @@ def start_controller(policy, port, log):
 
 
 class Show:
+    may_talk = MAY_TALK
+    heading = staticmethod(heading)
+
     def __init__(self, options):
         self.options = options
+        self.adapter = None
+        self.bridge = None
         self.vms = {}
         self.controller = None
         self.wrong = []
-        self.switch = Switch(options.daemon, Tier("quickstart", **{"hw-offload": "true"}))
+        self.switch = Switch(options.daemon, Tier("quickstart", **{"hw-offload": "true", "max-idle": "60000"}))
         self.controller_log = os.path.join(self.switch.base, "controller.log")
 
     def close(self):
+        if self.adapter:
+            self.adapter.close()
         if self.controller:
             self.controller.terminate()
             self.controller.wait()
@@ -74,14 +85,28 @@ class Show:
         if not true:
             self.wrong.append(text)
 
-    def set_up(self):
-        port = free_port()
-        policy = [[ADDRESSES[a], ADDRESSES[b]] for a, b in MAY_TALK]
-        self.controller = start_controller(policy, port, self.controller_log)
+    def start(self):
         heading("A switch: ovsdb-server, " + os.path.basename(self.switch_program()))
         self.switch.start_database()
         self.switch.start()
         print("    " + self.switch.appctl("version").splitlines()[0])
+
+    def act_vms(self):
+        port = free_port()
+        policy = [[ADDRESSES[a], ADDRESSES[b]] for a, b in MAY_TALK]
+        self.controller = start_controller(policy, port, self.controller_log)
+        self.set_up(port)
+        self.talk()
+        self.megaflows()
+        self.count()
+
+    def act_adapter(self):
+        self.adapter = Adapter(self)
+        self.adapter.set_up(NAMES)
+        self.adapter.talk(PINGS)
+        self.adapter.megaflows()
+
+    def set_up(self, port):
         heading("Three virtual machines, plugged in with ovs-vsctl")
         self.bridge = Bridge(self.switch, "fail_mode=secure", "other_config:disable-in-band=true")
         for number, name in enumerate(NAMES, 1):
@@ -151,9 +176,10 @@ class Show:
 
     def shell(self):
         heading("A shell beside it all; leave it with exit")
-        print(f"    ovs-vsctl show; ovs-ofctl dump-flows {self.bridge.name}; sluicectl flows")
-        for name, vm in self.vms.items():
-            print(f"    ip netns exec {vm.namespace} ping {self.vms['web'].ip}    # from {name}")
+        print("    ovs-vsctl show; sluicectl flows; sluicectl offload")
+        for vms in [self.vms, self.adapter.vms if self.adapter else {}]:
+            for name, vm in vms.items():
+                print(f"    ip netns exec {vm.namespace} ping {vms['web'].ip}    # from {name}")
         build = os.environ.get("SLUICE_BUILD", "")
         subprocess.run(["bash", "--norc", "-i"], check=False,
                        env={**os.environ, **self.switch.env, "PATH": f"{build}:{os.environ['PATH']}", "PS1": "quickstart# "})
@@ -162,13 +188,13 @@ class Show:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--acts", nargs="+", choices=ACTS, default=ACTS)
     parser.add_argument("--daemon", choices=["ours", "oracle"], default=os.environ.get("SLUICE_DAEMON", "ours"))
     show = Show(parser.parse_args())
     try:
-        show.set_up()
-        show.talk()
-        show.megaflows()
-        show.count()
+        show.start()
+        for act in show.options.acts:
+            getattr(show, "act_" + act)()
         if show.options.keep:
             show.shell()
     except (AssertionError, OSError, subprocess.SubprocessError) as error:

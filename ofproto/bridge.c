@@ -43,6 +43,7 @@ bridge_take_config(struct bridge *br, const struct bridge_config *c)
     __atomic_store_n(&br->forward_bpdu, c->forward_bpdu, __ATOMIC_RELAXED);
     bridge_set_texts(br, c);
     l2_configure(br->l2, c->mac_aging_s, c->mac_table_size);
+    tables_configure(br, c->tables, c->n_tables);
     if (changed) {
         bridge_changed(br);
     }

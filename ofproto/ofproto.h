@@ -10,6 +10,7 @@
 #include "lib/dp/dp.h"
 #include "lib/dp/netdev.h"
 #include "lib/dp/place.h"
+#include "lib/flow/field.h"
 
 struct ofproto;
 struct bridge;
@@ -45,6 +46,17 @@ struct controller_config {
     uint16_t controller_queue_size;
 };
 
+#define TABLE_MAX_PREFIXES 3
+
+/* A row of Flow_Table. */
+struct table_config {
+    uint8_t id;
+    const char *name;               /* NULL: none. */
+    uint32_t max_flows;             /* UINT32_MAX: no limit. More are refused. */
+    enum field_id prefixes[TABLE_MAX_PREFIXES]; /* As for classifier_set_prefix_fields(). */
+    size_t n_prefixes;
+};
+
 struct bridge_config {
     const char *name;
     const char *datapath_type;      /* "" is "system". */
@@ -57,6 +69,8 @@ struct bridge_config {
     const char *mfr_desc, *hw_desc, *sw_desc, *serial_desc, *dp_desc; /* NULL: default. */
     const struct controller_config *controllers;
     size_t n_controllers;
+    const struct table_config *tables; /* By ascending id; the others have the defaults. */
+    size_t n_tables;
     const char *const *snoops;      /* Extra passive names; <bridge>.mgmt and .snoop are always there. */
     size_t n_snoops;
     bool mcast_snooping;            /* Refused by the caller where not supported. */

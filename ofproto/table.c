@@ -29,6 +29,32 @@ tables_init(struct bridge *br)
     }
 }
 
+static void
+table_configure(struct table *t, const struct table_config *c)
+{
+    if (!t->name != !c->name || (t->name && strcmp(t->name, c->name))) {
+        free(t->name);
+        t->name = c->name ? xstrdup(c->name) : NULL;
+    }
+    t->max_flows = c->max_flows;
+    if (classifier_set_prefix_fields(t->cls, c->prefixes, c->n_prefixes)) {
+        abort(); /* Whoever read the configuration asked for what cannot be. */
+    }
+}
+
+void
+tables_configure(struct bridge *br, const struct table_config *configs, size_t n)
+{
+    static const struct table_config defaults = {.max_flows = UINT32_MAX, .prefixes = {FIELD_IP_DST, FIELD_IP_SRC}, .n_prefixes = 2};
+    size_t next = 0;
+
+    for (size_t i = 0; i < TABLE_INTERNAL; i++) {
+        bool configured = next < n && configs[next].id == i;
+
+        table_configure(&br->tables[i], configured ? &configs[next++] : &defaults);
+    }
+}
+
 /* Calls fn for each rule of the tables that 'table_id' names (OFPTT_ALL: those a controller may see) within 'loose'. */
 static void
 visit_rules(struct bridge *br, uint8_t table_id, const struct match *loose, bool (*fn)(struct cls_rule *, void *), void *arg)
@@ -140,6 +166,16 @@ looks_at_internals(const struct flow_mod *fm)
     return (fm->match.key.recirc_id || fm->match.mask.dp_hash) && !(fm->flags & OFPFF_HIDDEN);
 }
 
+static bool
+replaces_rule(const struct table *t, const struct flow_mod *fm)
+{
+    struct match_sparse *match = match_pack(&fm->match);
+    bool found = classifier_find_exactly(t->cls, match, fm->priority) != NULL;
+
+    free(match);
+    return found;
+}
+
 /* What every added rule must satisfy. '*table_id' is where it goes. */
 static enum of_error
 check_add(struct bridge *br, const struct flow_mod *fm, uint8_t *table_id)
@@ -157,7 +193,7 @@ check_add(struct bridge *br, const struct flow_mod *fm, uint8_t *table_id)
     if (fm->flags & OFPFF_CHECK_OVERLAP && classifier_overlaps(t->cls, &fm->match, fm->priority)) {
         return OFERR_OFPFMFC_OVERLAP;
     }
-    if (classifier_n_rules(t->cls) >= t->max_flows) {
+    if (classifier_n_rules(t->cls) >= t->max_flows && !replaces_rule(t, fm)) {
         return OFERR_OFPFMFC_TABLE_FULL;
     }
     return OFERR_OK;

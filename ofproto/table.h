@@ -14,6 +14,7 @@
 #define TABLE_INTERNAL 254
 
 struct bridge;
+struct table_config;
 
 /* An action list that rules share: interned, so that a million rules with one action keep one list. */
 struct rule_actions {
@@ -55,6 +56,7 @@ struct table_origin {
 
 void tables_init(struct bridge *);
 void tables_destroy(struct bridge *);
+void tables_configure(struct bridge *, const struct table_config *, size_t n); /* As in struct bridge_config. */
 
 /* Check, build, publish. OFERR_OK, or an error and nothing changed. Steals fm->actions when it succeeds. Main thread. */
 enum of_error table_apply(struct bridge *, struct flow_mod *, const struct table_origin *);

@@ -2,11 +2,13 @@
 #include <config.h>
 #include "vswitchd/desired.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/base/daemon.h"
 #include "lib/base/dirs.h"
 #include "lib/base/log.h"
+#include "lib/flow/classifier.h"
 #include "lib/of/of.h"
 
 static struct log_limit bad_value_limit = LOG_LIMIT(10, 10);
@@ -217,9 +219,82 @@ desired_hwaddr(struct desired_bridge *d, const struct ovsdb_row *row)
     }
 }
 
-void
-desired_bridge_init(struct desired_bridge *d, const struct ovsdb_row *row, const struct ovsdb_table *controllers)
+/* A field has more than one name. */
+static bool
+has_prefix(const struct table_config *t, enum field_id id)
 {
+    for (size_t i = 0; i < t->n_prefixes; i++) {
+        if (t->prefixes[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+desired_prefixes(struct table_config *t, const struct ovsdb_row *row, const char *bridge)
+{
+    const json_t *names = row_datum(row, "prefixes");
+    size_t i;
+    json_t *name;
+
+    json_array_foreach (names, i, name) {
+        const char *text = json_string_value(name) ? json_string_value(name) : "";
+        const struct field *f = field_by_name(text, strlen(text));
+
+        if (!f || !classifier_can_track_prefix(f->id)) {
+            log_warn_rl(LOG_bridge, &bad_value_limit, "bridge %s: 'prefixes' with %s field: %s", bridge, f ? "unsupported" : "unknown", text);
+        } else if (t->n_prefixes < TABLE_MAX_PREFIXES && !has_prefix(t, f->id)) {
+            t->prefixes[t->n_prefixes++] = f->id;
+        }
+    }
+}
+
+/* Flow_Table.groups says whom an eviction would spare: there are none. */
+static void
+desired_table(struct table_config *t, const struct ovsdb_row *row, const char *bridge)
+{
+    const char *policy = row_string(row, "overflow_policy");
+
+    t->name = row_string(row, "name");
+    t->max_flows = (uint32_t) MIN(MAX(column_number(row, "flow_limit", UINT32_MAX), 0), (int64_t) UINT32_MAX);
+    if (policy && !strcmp(policy, "evict")) {
+        log_warn_rl(LOG_bridge, &bad_value_limit, "bridge %s: table %u: overflow_policy evict is not supported, flows above the limit are refused",
+                    bridge, t->id);
+    }
+    if (row_count(row, "prefixes")) {
+        desired_prefixes(t, row, bridge);
+    } else {
+        t->prefixes[t->n_prefixes++] = FIELD_IP_DST;
+        t->prefixes[t->n_prefixes++] = FIELD_IP_SRC;
+    }
+}
+
+static void
+desired_tables(struct desired_bridge *d, const struct ovsdb_row *bridge, const struct ovsdb_table *rows)
+{
+    const json_t *tables = row_datum(bridge, "flow_tables");
+
+    d->config.tables = d->tables = xcalloc(json_object_size(tables) + 1, sizeof *d->tables);
+    for (unsigned id = 0; json_object_size(tables) && id < 254; id++) {
+        char key[4];
+        const char *uuid;
+        const struct ovsdb_row *row;
+
+        snprintf(key, sizeof key, "%u", id);
+        uuid = json_string_value(json_object_get(tables, key));
+        row = uuid ? replica_row(rows, uuid) : NULL;
+        if (row) {
+            d->tables[d->config.n_tables].id = (uint8_t) id;
+            desired_table(&d->tables[d->config.n_tables++], row, d->config.name);
+        }
+    }
+}
+
+void
+desired_bridge_init(struct desired_bridge *d, const struct ovsdb_row *row, const struct ovsdb_replica *replica)
+{
+    const struct ovsdb_table *controllers = replica_table(replica, "Controller");
     const char *type = row_string(row, "datapath_type");
     const char *fail_mode = row_string(row, "fail_mode");
     size_t n = row_count(row, "controller");
@@ -248,11 +323,13 @@ desired_bridge_init(struct desired_bridge *d, const struct ovsdb_row *row, const
             desired_controller(controller, &d->controllers[d->config.n_controllers++]);
         }
     }
+    desired_tables(d, row, replica_table(replica, "Flow_Table"));
 }
 
 void
 desired_bridge_destroy(struct desired_bridge *d)
 {
+    free(d->tables);
     free(d->controllers);
 }
 

@@ -14,6 +14,7 @@
 struct desired_bridge {
     struct bridge_config config;            /* datapath_id, hwaddr: filled by the reconciler, which knows the devices. */
     struct controller_config *controllers;  /* Owned. */
+    struct table_config *tables;            /* Owned. */
     bool has_datapath_id, has_hwaddr;
     const char *unsupported;                /* Names a column that asks for what we cannot do; NULL: none. */
 };
@@ -30,7 +31,7 @@ struct desired_port {
 
 void desired_global(const struct ovsdb_row *open_vswitch, struct ofproto_config *);
 void desired_tls(const struct ovsdb_row *ssl, struct stream_tls *); /* 'ssl' may be NULL. Strings are the row's. */
-void desired_bridge_init(struct desired_bridge *, const struct ovsdb_row *bridge, const struct ovsdb_table *controllers);
+void desired_bridge_init(struct desired_bridge *, const struct ovsdb_row *bridge, const struct ovsdb_replica *);
 void desired_bridge_destroy(struct desired_bridge *);
 /* 'local_of': name of the bridge; its port of the same name is internal whatever its type. NULL, or why the row cannot be (the caller frees). */
 char *desired_port_init(struct desired_port *, const struct ovsdb_row *port, const struct ovsdb_row *interface, const char *local_of);

@@ -482,7 +482,7 @@ reconcile_bridge(struct vswitch *vs, struct running_bridge *b, const struct ovsd
 
     b->ports_removed = false;
     memcpy(b->uuid, row->uuid, sizeof b->uuid);
-    desired_bridge_init(&d, row, replica_table(ovsdb_replica(vs->db), "Controller"));
+    desired_bridge_init(&d, row, ovsdb_replica(vs->db));
     reconcile_bridge_itself(vs, b, &d);
     if (b->bridge) {
         changed |= reconcile_ports(vs, b, row);

@@ -15,10 +15,12 @@ static const char *const interface_once[] = {"ofport", NULL}; /* What an earlier
 static const char *const controller_columns[] = {
     "target", "max_backoff", "inactivity_probe", "connection_mode", "enable_async_messages", "controller_rate_limit",
     "controller_burst_limit", "controller_queue_size", "type", NULL};
+static const char *const flow_table_columns[] = {"name", "flow_limit", "overflow_policy", "groups", "prefixes", NULL};
 static const char *const ssl_columns[] = {"private_key", "certificate", "ca_cert", "bootstrap_ca_cert", NULL};
 
 const struct ovsdb_table_spec vswitch_tables[] = {
     {"Open_vSwitch", open_vswitch_columns, NULL},      {"Bridge", bridge_columns, NULL},         {"Port", port_columns, NULL},
     {"Interface", interface_columns, interface_once}, {"Controller", controller_columns, NULL}, {"SSL", ssl_columns, NULL},
+    {"Flow_Table", flow_table_columns, NULL},
 };
 const size_t n_vswitch_tables = ARRAY_SIZE(vswitch_tables);

@@ -576,6 +576,17 @@ track_fields(struct classifier *cls, uint32_t tracked, uint32_t order)
     }
 }
 
+bool
+classifier_can_track_prefix(enum field_id id)
+{
+    for (unsigned i = 0; i < CLS_N_PREFIX_FIELDS; i++) {
+        if (cls_prefix_fields[i].id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int
 classifier_set_prefix_fields(struct classifier *cls, const enum field_id *ids, size_t n)
 {

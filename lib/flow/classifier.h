@@ -27,6 +27,7 @@ struct classifier *classifier_create(void);
 void classifier_destroy(struct classifier *); /* Empty or not; the rules are the caller's. Readers must be gone. */
 /* Which fields' prefixes are tracked, and in which order they are asked (Flow_Table.prefixes): any of tun_id, tun_src, tun_dst, tun_ipv6_src,
  * tun_ipv6_dst, ip_src, ip_dst, ipv6_src, ipv6_dst; at most 3. At first ip_dst, ip_src. -EINVAL for others. Main thread; costs a walk over the rules. */
+bool classifier_can_track_prefix(enum field_id);
 int classifier_set_prefix_fields(struct classifier *, const enum field_id *, size_t n);
 size_t classifier_n_rules(const struct classifier *);
 size_t classifier_n_subtables(const struct classifier *);

@@ -24,7 +24,7 @@ want_rows(const struct ovsdb_replica *r)
         struct desired_bridge d;
 
         if (row_string(row, "name")) {
-            desired_bridge_init(&d, row, replica_table(r, "Controller"));
+            desired_bridge_init(&d, row, r);
             desired_bridge_destroy(&d);
         }
     }

@@ -130,6 +130,37 @@ def test_internal_port(switch, bridge, make_vms):
     assert name not in netns.links()
 
 
+def test_internal_port_moves_to_a_namespace(switch, bridge, make_vms):
+    """As network agents use them: the port goes on where its interface is now."""
+    vm, = make_vms(1)
+    name = netns.unique("i")
+    bridge.plug(vm)
+    switch.vsctl("add-port", bridge.name, name, "--", "set", "interface", name, "type=internal")
+    number = get(switch, "interface", name, "ofport")
+    run("ip", "netns", "add", name)
+    try:
+        run("ip", "link", "set", name, "netns", name)
+        run("ip", "-n", name, "addr", "add", "10.1.0.99/24", "dev", name)
+        run("ip", "-n", name, "link", "set", name, "up")
+        until(lambda: vm.ping("10.1.0.99", count=1) == 1, "the port answers from its namespace")
+        assert (get(switch, "interface", name, "ofport"), get(switch, "interface", name, "error")) == (number, "[]")
+        switch.vsctl("del-port", name)
+        until(lambda: name not in run("ip", "-n", name, "link", "show"), "the interface is gone")
+    finally:
+        run("ip", "netns", "del", name)
+
+
+def test_port_numbers_survive_a_restart(switch, bridge, make_vms):
+    first, second = make_vms(2)
+    bridge.plug(first)
+    bridge.plug(second)
+    switch.vsctl("del-port", first.port)
+    number = get(switch, "interface", second.port, "ofport")
+    switch.stop()
+    switch.start()
+    assert get(switch, "interface", second.port, "ofport") == number == "2"
+
+
 def test_tap_port(switch, bridge, device):
     switch.vsctl("add-port", bridge.name, device, "--", "set", "interface", device, "type=tap")
     assert get(switch, "interface", device, "error") == "[]"

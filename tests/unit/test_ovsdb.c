@@ -204,7 +204,7 @@ test_desired(void **state)
     port = replica_row(replica_table(&r, "Port"), U2);
     interface = replica_row(replica_table(&r, "Interface"), U3);
 
-    desired_bridge_init(&d, bridge, NULL);
+    desired_bridge_init(&d, bridge, &r);
     assert_true(d.has_datapath_id && d.config.datapath_id == 0xab);
     assert_true(d.has_hwaddr && eth_addr_u64(d.config.hwaddr) == UINT64_C(0x020000000001));
     assert_int_equal(d.config.mac_aging_s, 60);
@@ -213,7 +213,7 @@ test_desired(void **state)
 
     for (size_t i = 0; i < ARRAY_SIZE(bad_numbers); i++) {
         json_object_set_new((json_t *) row_datum(bridge, "other_config"), "mac-aging-time", json_string(bad_numbers[i].text));
-        desired_bridge_init(&d, bridge, NULL);
+        desired_bridge_init(&d, bridge, &r);
         assert_int_equal(d.config.mac_aging_s, bad_numbers[i].taken);
         desired_bridge_destroy(&d);
     }

@@ -9,6 +9,7 @@
 #include "lib/base/memory.h"
 #include "ofproto/l2.h"
 #include "ofproto/megaflow.h"
+#include "ofproto/ofconn.h"
 #include "ofproto/private.h"
 #include "ofproto/revalidate.h"
 #include "ofproto/trace.h"
@@ -43,6 +44,7 @@ cmd_list(struct appctl_request *request, int argc, const char *argv[], void *o_)
 struct rule_dump {
     struct buf text;
     struct bridge *br;
+    bool offload_stats;
 };
 
 static bool
@@ -58,6 +60,9 @@ dump_rule(struct cls_rule *cr, void *dump_)
     }
     buf_putf(&dump->text, "duration=%us, n_packets=%llu, n_bytes=%llu, ", fs.duration_sec, (unsigned long long) fs.n_packets,
              (unsigned long long) fs.n_bytes);
+    if (dump->offload_stats) {
+        buf_puts(&dump->text, "n_offload_packets=0, n_offload_bytes=0, "); /* What hardware forwards is counted with the rest. */
+    }
     match_format(&fs.match, cr->priority, NULL, &dump->text);
     buf_puts(&dump->text, ",actions=");
     ofact_format(fs.actions, fs.actions_len, NULL, &dump->text);
@@ -73,11 +78,31 @@ cmd_dump_flows(struct appctl_request *request, int argc, const char *argv[], voi
     if (!dump.br) {
         return;
     }
+    dump.offload_stats = argc == 3 && !strcmp(argv[1], "--offload-stats");
     for (size_t i = 0; i < N_TABLES; i++) {
         classifier_for_each(dump.br->tables[i].cls, NULL, dump_rule, &dump);
     }
     appctl_reply(request, buf_text(&dump.text));
     buf_free(&dump.text);
+}
+
+static void
+cmd_reconnect(struct appctl_request *request, int argc, const char *argv[], void *o_)
+{
+    struct ofproto *o = o_;
+    struct bridge *br = argc > 1 ? bridge_of_arg(o, request, argv[1]) : NULL;
+
+    if (argc > 1 && !br) {
+        return;
+    }
+    if (br) {
+        ofconns_reconnect(br->conns);
+    } else {
+        cds_list_for_each_entry (br, &o->bridges, node) {
+            ofconns_reconnect(br->conns);
+        }
+    }
+    appctl_reply(request, NULL);
 }
 
 /* Queuing disciplines that table QoS may name on a port: none is configured by this switch. */
@@ -119,6 +144,7 @@ commands_register_bridge(struct ofproto *o)
 {
     appctl_register("ofproto/list", "", 0, 0, cmd_list, o);
     appctl_register("bridge/dump-flows", "[--offload-stats] bridge", 1, 2, cmd_dump_flows, o);
+    appctl_register("bridge/reconnect", "[bridge]", 0, 1, cmd_reconnect, o);
     appctl_register("qos/show-types", "interface", 1, 1, cmd_qos_show_types, o);
 }
 
@@ -127,6 +153,7 @@ commands_register(struct ofproto *o)
 {
     commands_register_bridge(o);
     commands_register_datapath(o);
+    commands_register_dumps(o);
     commands_register_place(o);
     l2_register_commands(o);
     trace_register(o);

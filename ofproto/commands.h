@@ -5,9 +5,16 @@
 
 #include "ofproto/ofproto.h"
 
+struct appctl_request;
+struct datapath;
+
+/* The datapath of this name, or with NULL the only one there is. NULL: answered with an error. */
+struct datapath *datapath_of_args(struct ofproto *, struct appctl_request *, const char *name);
+
 void commands_register(struct ofproto *);          /* All of them. */
 void commands_register_bridge(struct ofproto *);   /* ofproto/list, bridge/..., qos/... */
 void commands_register_datapath(struct ofproto *); /* dpif/..., dpctl/..., upcall/..., revalidator/... */
+void commands_register_dumps(struct ofproto *);    /* dpctl/dump-flows, dpif/dump-flows. */
 void commands_register_place(struct ofproto *);    /* sluice/flows, sluice/offload: for sluicectl(8). */
 
 #endif

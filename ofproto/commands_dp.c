@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Commands about datapaths and their megaflows.
 #include <config.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "lib/base/appctl.h"
@@ -10,8 +11,7 @@
 #include "ofproto/revalidate.h"
 #include "ofproto/upcall.h"
 
-/* The datapath named by the last argument that is no option, or the only one. NULL: answered with an error. */
-static struct datapath *
+struct datapath *
 datapath_of_args(struct ofproto *o, struct appctl_request *request, const char *name)
 {
     struct datapath *d = NULL;
@@ -33,6 +33,17 @@ datapath_of_args(struct ofproto *o, struct appctl_request *request, const char *
         buf_free(&text);
     }
     return d;
+}
+
+/* NULL, and answered. */
+static struct datapath *
+refuse_option(struct appctl_request *request, const char *option)
+{
+    char *text = xasprintf("Unrecognized option %s", option);
+
+    appctl_error(request, text);
+    free(text);
+    return NULL;
 }
 
 static void
@@ -122,19 +133,73 @@ cmd_dump_dps(struct appctl_request *request, int argc, const char *argv[], void 
     reply_and_free(request, &text);
 }
 
+/* dpif/dump-dps: what bridges call their datapath. */
 static void
-show_port(const struct dp_port *port, void *text)
+cmd_dump_bridges(struct appctl_request *request, int argc, const char *argv[], void *o_)
 {
-    buf_putf(text, "  port %u: %s", port->number, port->name);
-    if (strcmp(port->type, "system")) {
-        buf_putf(text, " (%s)", port->type);
+    struct ofproto *o = o_;
+    struct buf text = BUF_EMPTY;
+    struct bridge *br;
+
+    cds_list_for_each_entry (br, &o->bridges, node) {
+        buf_putf(&text, "%s@%s\n", br->datapath->dp->ops->type, br->name);
     }
-    buf_putc(text, '\n');
+    reply_and_free(request, &text);
 }
 
 static void
-show_datapath(struct datapath *d, struct buf *text)
+cmd_show_features(struct appctl_request *request, int argc, const char *argv[], void *o)
 {
+    struct bridge *br = bridge_by_name(o, argv[1]);
+    struct buf text = BUF_EMPTY;
+
+    if (!br) {
+        appctl_error(request, "no such bridge");
+        return;
+    }
+    dp_features_format(br->datapath->dp->ops->features(br->datapath->dp), &text);
+    reply_and_free(request, &text);
+}
+
+struct show {
+    struct datapath *d;
+    struct buf *text;
+    bool stats;
+};
+
+/* What a datapath does not count is "?". */
+static void
+show_port_stats(const struct dp_port_stats *s, struct buf *text)
+{
+    buf_putf(text, "    RX packets:%" PRIu64 " errors:%" PRIu64 " dropped:%" PRIu64 " overruns:? frame:?\n", s->rx_packets, s->rx_errors,
+             s->rx_dropped);
+    buf_putf(text, "    TX packets:%" PRIu64 " errors:%" PRIu64 " dropped:%" PRIu64 " aborted:? carrier:?\n", s->tx_packets, s->tx_errors,
+             s->tx_dropped);
+    buf_putf(text, "    collisions:?\n    RX bytes:%" PRIu64 "  TX bytes:%" PRIu64 "\n", s->rx_bytes, s->tx_bytes);
+}
+
+static void
+show_port(const struct dp_port *port, void *show_)
+{
+    struct show *show = show_;
+    struct dp *dp = show->d->dp;
+    struct dp_port_stats stats = {0};
+
+    buf_putf(show->text, "  port %u: %s", port->number, port->name);
+    if (strcmp(port->type, "system")) {
+        buf_putf(show->text, " (%s)", port->type);
+    }
+    buf_putc(show->text, '\n');
+    if (show->stats && !dp->ops->port_stats(dp, port->number, &stats)) {
+        show_port_stats(&stats, show->text);
+    }
+}
+
+static void
+show_datapath(struct datapath *d, bool stats, struct buf *text)
+{
+    struct show show = {d, text, stats};
+
     uint64_t hit = 0, missed = 0, lost = 0, flows = 0, mask_hits = 0;
     uint32_t masks = 0;
 
@@ -144,152 +209,36 @@ show_datapath(struct datapath *d, struct buf *text)
     buf_putf(text, "  flows: %llu\n", (unsigned long long) flows);
     buf_putf(text, "  masks: hit:%llu total:%u hit/pkt:%.2f\n", (unsigned long long) mask_hits, masks,
              hit + missed ? (double) mask_hits / (double) (hit + missed) : 0.0);
-    d->dp->ops->port_dump(d->dp, show_port, text);
+    d->dp->ops->port_dump(d->dp, show_port, &show);
 }
 
 static void
 cmd_dpctl_show(struct appctl_request *request, int argc, const char *argv[], void *o_)
 {
     struct ofproto *o = o_;
-    const char *name = argc > 1 && argv[argc - 1][0] != '-' ? argv[argc - 1] : NULL;
     struct buf text = BUF_EMPTY;
     struct datapath *d;
+    bool named = false, stats = false;
 
-    if (name) {
-        d = datapath_of_args(o, request, name);
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "-s") || !strcmp(argv[i], "--statistics")) {
+            stats = true;
+            continue;
+        }
+        d = argv[i][0] == '-' ? refuse_option(request, argv[i]) : datapath_of_args(o, request, argv[i]);
         if (!d) {
+            buf_free(&text);
             return;
         }
-        show_datapath(d, &text);
-    } else {
+        named = true;
+        show_datapath(d, stats, &text);
+    }
+    if (!named) {
         cds_list_for_each_entry (d, &o->datapaths, node) {
-            show_datapath(d, &text);
+            show_datapath(d, stats, &text);
         }
     }
     reply_and_free(request, &text);
-}
-
-/* type=... of dpctl/dump-flows, ovs-dpctl(8): which tiers are shown. */
-static const struct {
-    const char *name;
-    unsigned tiers; /* Bits by enum place_tier. */
-} dump_types[] = {
-    {"all", ~0u},
-    {"ovs", 1u << PLACE_DP},
-    {"tc", 1u << PLACE_TC | 1u << PLACE_HW},
-    {"offloaded", 1u << PLACE_HW},
-    {"non-offloaded", 1u << PLACE_DP | 1u << PLACE_TC},
-    {"partially-offloaded", 0},
-    {"dpdk", 0},
-};
-
-struct dump {
-    struct buf text;
-    struct datapath *d;
-    struct dp_port_names names;
-    unsigned tiers;
-    bool verbose, use_names;
-};
-
-/* The letters by which ovs-dpctl(8) shows TCP flags; a dot is ACK. */
-static void
-format_tcp_flags(uint16_t flags, struct buf *text)
-{
-    static const char letters[] = "FSRP.UECN";
-
-    for (size_t i = 0; i < sizeof letters - 1; i++) {
-        if (flags & 1u << i) {
-            buf_putc(text, letters[i]);
-        }
-    }
-}
-
-static void
-format_stats(const struct dp_stats *s, struct buf *text)
-{
-    buf_putf(text, ", packets:%llu, bytes:%llu, used:", (unsigned long long) s->packets, (unsigned long long) s->bytes);
-    if (s->used_ms) {
-        buf_putf(text, "%.3fs", (double) dp_stats_idle_ms(s) / 1000.0);
-    } else {
-        buf_puts(text, "never");
-    }
-    if (s->tcp_flags) {
-        buf_puts(text, ", flags:");
-        format_tcp_flags(s->tcp_flags, text);
-    }
-}
-
-static bool
-dump_one(const struct dp_flow_dumped *f, const struct place_state *state, void *dump_)
-{
-    struct dump *dump = dump_;
-    const struct dp_port_names *names = dump->use_names ? &dump->names : NULL;
-
-    if (!(dump->tiers & 1u << state->tier)) {
-        return true;
-    }
-    if (dump->verbose && f->has_ufid) {
-        buf_putf(&dump->text, DP_UFID_FMT ", ", DP_UFID_ARGS(f->ufid));
-    }
-    dp_match_format(f->key, f->mask, names, dump->verbose, &dump->text);
-    format_stats(&f->stats, &dump->text);
-    if (state->tier == PLACE_HW) {
-        buf_puts(&dump->text, ", offloaded:yes");
-    }
-    if (dump->verbose) {
-        buf_putf(&dump->text, ", dp:%s", state->tier >= PLACE_TC ? "tc" : "ovs");
-    }
-    buf_puts(&dump->text, ", actions:");
-    action_format(f->actions, f->actions_len, names, &dump->text);
-    buf_putc(&dump->text, '\n');
-    return true;
-}
-
-/* 0, or the text of an error that the caller frees. */
-static char *
-parse_dump_type(const char *text, unsigned *tiers)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(dump_types); i++) {
-        if (!strcmp(text, dump_types[i].name)) {
-            *tiers |= dump_types[i].tiers;
-            return NULL;
-        }
-    }
-    return xasprintf("Failed to parse type (%s)", text);
-}
-
-static void
-cmd_dump_flows(struct appctl_request *request, int argc, const char *argv[], void *o_)
-{
-    struct dump dump = {.use_names = false};
-    const char *name = NULL;
-    char *error = NULL;
-
-    for (int i = 1; i < argc && !error; i++) {
-        if (!strcmp(argv[i], "-m") || !strcmp(argv[i], "--more")) {
-            dump.verbose = dump.use_names = true;
-        } else if (!strcmp(argv[i], "--names") || !strcmp(argv[i], "--no-names")) {
-            dump.use_names = !strcmp(argv[i], "--names");
-        } else if (!strncmp(argv[i], "type=", 5)) {
-            error = parse_dump_type(argv[i] + 5, &dump.tiers);
-        } else if (!strncmp(argv[i], "filter=", 7)) {
-            error = xstrdup("filter= is not supported by this switch");
-        } else {
-            name = argv[i];
-        }
-    }
-    if (error) {
-        appctl_error(request, error);
-        free(error);
-        return;
-    }
-    dump.d = datapath_of_args(o_, request, name);
-    if (dump.d) {
-        dump.tiers = dump.tiers ? dump.tiers : ~0u;
-        dump.names = datapath_port_names(dump.d);
-        place_flow_dump(dump.d->place, false, dump_one, &dump);
-        reply_and_free(request, &dump.text);
-    }
 }
 
 static void
@@ -368,6 +317,26 @@ cmd_upcall_show(struct appctl_request *request, int argc, const char *argv[], vo
     reply_and_free(request, &text);
 }
 
+/* Until the configuration says otherwise. */
+static void
+cmd_set_flow_limit(struct appctl_request *request, int argc, const char *argv[], void *o_)
+{
+    struct ofproto *o = o_;
+    uint32_t limit;
+    struct buf text = BUF_EMPTY;
+    struct datapath *d;
+
+    if (parse_u32(argv[1], &limit)) {
+        appctl_error(request, "invalid flow limit");
+        return;
+    }
+    cds_list_for_each_entry (d, &o->datapaths, node) {
+        revalidators_set_flow_limit(d->revalidators, limit);
+    }
+    buf_putf(&text, "set flow_limit to %u\n", limit);
+    reply_and_free(request, &text);
+}
+
 struct revalidator_wait {
     struct appctl_request *request;
     size_t n_datapaths;
@@ -418,13 +387,14 @@ cmd_revalidator_purge(struct appctl_request *request, int argc, const char *argv
 void
 commands_register_datapath(struct ofproto *o)
 {
-    appctl_register("dpif/dump-dps", "", 0, 0, cmd_dump_dps, o);
+    appctl_register("dpif/dump-dps", "", 0, 0, cmd_dump_bridges, o);
+    appctl_register("dpif/show-dp-features", "bridge", 1, 1, cmd_show_features, o);
     appctl_register("dpif/show", "", 0, 0, cmd_dpif_show, o);
     appctl_register("dpctl/dump-dps", "", 0, 0, cmd_dump_dps, o);
     appctl_register("dpctl/show", "[-s] [dp...]", 0, INT32_MAX, cmd_dpctl_show, o);
-    appctl_register("dpctl/dump-flows", "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, cmd_dump_flows, o);
     appctl_register("dpctl/del-flows", "[dp]", 0, 2, cmd_del_flows, o);
     appctl_register("dpctl/flush-conntrack", "[dp] [zone=N]", 0, 2, cmd_flush_conntrack, o);
+    appctl_register("upcall/set-flow-limit", "flow-limit-number", 1, 1, cmd_set_flow_limit, o);
     appctl_register("upcall/show", "", 0, 0, cmd_upcall_show, o);
     appctl_register("revalidator/wait", "", 0, 0, cmd_revalidator_wait, o);
     appctl_register("revalidator/purge", "", 0, 0, cmd_revalidator_purge, o);

@@ -13,6 +13,7 @@ struct ofconns *ofconns_create(struct bridge *, struct loop *);
 void ofconns_destroy(struct ofconns *);
 /* <bridge>.mgmt and .snoop are always served. What stays the same keeps its connection. */
 void ofconns_configure(struct ofconns *, const struct bridge_config *);
+void ofconns_reconnect(struct ofconns *); /* Drops all sessions but those at <bridge>.mgmt; active ones are made again. */
 void ofconns_status(const struct ofconns *, void (*fn)(const struct controller_status *, void *arg), void *arg);
 
 /* Each goes to the sessions that want it. */

@@ -404,6 +404,26 @@ ofconns_configure(struct ofconns *mgr, const struct bridge_config *config)
     loop_timer_set(mgr->fail_timer, FAIL_CHECK_MS);
 }
 
+void
+ofconns_reconnect(struct ofconns *mgr)
+{
+    struct ofconn *conn, *next;
+
+    cds_list_for_each_entry_safe (conn, next, &mgr->all, node) {
+        struct controller *c = conn->controller;
+
+        if (c && !c->is_mgmt) {
+            if (c->conn == conn) {
+                c->conn = NULL;
+                c->backoff_s = 0;
+                loop_timer_set(c->retry, 0);
+            }
+            ofconn_destroy(conn);
+        }
+    }
+    ofconns_update_miss(mgr);
+}
+
 static const char *
 role_text(enum of_role role)
 {
@@ -423,7 +443,7 @@ ofconns_status(const struct ofconns *mgr, void (*fn)(const struct controller_sta
         if (c->is_mgmt) {
             continue;
         }
-        s.role = role_text(conn ? conn->role : OFPCR_EQUAL);
+        s.role = s.connected ? role_text(conn ? conn->role : OFPCR_EQUAL) : NULL;
         s.state = c->passive ? "" : !conn ? "BACKOFF" : conn->state != OFCONN_ACTIVE ? "CONNECTING" : conn->probing ? "IDLE" : "ACTIVE";
         s.connected_s = c->connected_ms ? (now - c->connected_ms) / 1000 : -1;
         s.disconnected_s = c->disconnected_ms ? (now - c->disconnected_ms) / 1000 : -1;

@@ -124,7 +124,7 @@ const char *port_before_tc(const struct port *); /* Why TC sees nothing of what 
 struct controller_status {
     const char *target;
     bool connected;
-    const char *role;               /* "master", "slave", "other". */
+    const char *role;               /* "master", "slave", "other"; NULL: not connected. */
     const char *state;              /* "ACTIVE", "BACKOFF", ...; "" not known. */
     const char *last_error;         /* or NULL. */
     int64_t connected_s, disconnected_s; /* Seconds since; -1 never. */

@@ -523,6 +523,12 @@ revalidators_n(const struct revalidators *rv)
     return __atomic_load_n(&rv->n_threads, __ATOMIC_RELAXED);
 }
 
+void
+revalidators_set_flow_limit(struct revalidators *rv, uint32_t limit)
+{
+    __atomic_store_n(&rv->flow_limit, limit, __ATOMIC_RELAXED);
+}
+
 uint32_t
 revalidators_flow_limit(const struct revalidators *rv)
 {

@@ -19,6 +19,7 @@ void revalidators_after_cycle(struct revalidators *, void (*done)(void *arg), vo
 void revalidators_purge(struct revalidators *);
 unsigned revalidators_n(const struct revalidators *);
 uint32_t revalidators_flow_limit(const struct revalidators *);
+void revalidators_set_flow_limit(struct revalidators *, uint32_t); /* Until revalidators_configure(). */
 int64_t revalidators_dump_ms(const struct revalidators *);   /* How long the last cycle took. */
 
 #endif

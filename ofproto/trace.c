@@ -18,6 +18,7 @@ struct request {
     struct flow_key key;        /* With OpenFlow's in_port. */
     struct packet *packet;      /* NULL: none was given. */
     bool generate;
+    bool names;                 /* Of ports instead of their numbers. */
     uint32_t l7_len;
     uint8_t ct_next[MAX_ARGS];  /* --ct-next, in order. */
     size_t n_ct_next;
@@ -55,6 +56,8 @@ parse_option(struct request *r, int argc, const char *argv[], int *i)
 
     if (!strcmp(name, "generate")) {
         r->generate = true;
+    } else if (!strcmp(name, "names") || !strcmp(name, "no-names")) {
+        r->names = name[1] == 'a';
     } else if (!strcmp(name, "ct-next") || !strcmp(name, "l7-len") || !strcmp(name, "l7")) {
         if (!value) {
             return xasprintf("Missing argument for option %s", argv[*i]);
@@ -239,19 +242,19 @@ put_slow_reasons(uint32_t slow, struct buf *b)
 }
 
 static void
-put_megaflow(const struct flow_key *key, const struct translate_out *out, struct buf *b)
+put_megaflow(const struct flow_key *key, const struct translate_out *out, const struct port_names *names, struct buf *b)
 {
     struct match m;
 
     flow_key_and(&m.key, key, &out->mask);
     m.mask = out->mask;
     buf_puts(b, "Megaflow: ");
-    match_format(&m, -1, NULL, b);
+    match_format(&m, -1, names, b);
     buf_putc(b, '\n');
 }
 
 static void
-put_final_flow(const struct flow_key *first, const struct flow_key *last, struct buf *b)
+put_final_flow(const struct flow_key *first, const struct flow_key *last, const struct port_names *names, struct buf *b)
 {
     struct flow_key final = *last;
 
@@ -260,7 +263,7 @@ put_final_flow(const struct flow_key *first, const struct flow_key *last, struct
     if (!memcmp(first, &final, sizeof final)) {
         buf_puts(b, "unchanged");
     } else {
-        flow_key_format(&final, NULL, b);
+        flow_key_format(&final, names, b);
     }
     buf_putc(b, '\n');
 }
@@ -283,18 +286,20 @@ trace_pass(struct request *r, const struct flow_key *key, struct trace_sink *sin
 {
     struct translate_in in = {.bridge = r->bridge, .key = *key, .packet = r->packet, .trace = sink};
     struct translate_out out;
+    struct port_names ports = bridge_port_names(r->bridge), *names = r->names ? &ports : NULL;
+    struct dp_port_names dp_ports = datapath_port_names(r->bridge->datapath);
 
     in.in_port = bridge_port(r->bridge, key->in_port);
     buf_puts(b, "Flow: ");
-    flow_key_format(key, NULL, b);
+    flow_key_format(key, names, b);
     buf_putc(b, '\n');
     translate_out_init(&out);
     translate(&in, &out);
     trace_sink_format(sink, b);
-    put_final_flow(key, &out.final_key, b);
-    put_megaflow(key, &out, b);
+    put_final_flow(key, &out.final_key, names, b);
+    put_megaflow(key, &out, names, b);
     buf_puts(b, "Datapath actions: ");
-    action_format(out.actions.data, out.actions.len, NULL, b);
+    action_format(out.actions.data, out.actions.len, r->names ? &dp_ports : NULL, b);
     buf_putc(b, '\n');
     if (out.error) {
         buf_putf(b, "Translation failed (%s), packet is dropped.\n", translate_error_text(out.error));

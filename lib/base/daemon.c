@@ -97,6 +97,16 @@ stdio_to_null(void)
     }
 }
 
+static void
+console_off(void)
+{
+    char *error;
+
+    if (log_set("ANY:console:off", &error)) {
+        free(error); /* It is right by construction. */
+    }
+}
+
 /* What waits for this process may go on; a detached one gives up its terminal. */
 static void
 now_detached(void)
@@ -113,7 +123,7 @@ now_detached(void)
             log_warn(LOG_daemon_unix, "cannot change to /: %s", errno_text(errno));
         }
         stdio_to_null();
-        log_console_limit(LOG_LEVEL_OFF);
+        console_off();
     }
 }
 

@@ -160,3 +160,54 @@ dp_features_log(const struct dp *dp)
     }
     free(name);
 }
+
+/* In the installed daemon's order. */
+static const struct {
+    const char *text;
+    size_t offset;
+    bool is_number;
+} shown_features[] = {
+    {"Masked set action", offsetof(struct dp_features, masked_set), false},
+    {"Ufid", offsetof(struct dp_features, ufid), false},
+    {"Truncate action", offsetof(struct dp_features, trunc), false},
+    {"Clone action", offsetof(struct dp_features, clone), false},
+    {"Sample nesting", offsetof(struct dp_features, max_sample_nesting), true},
+    {"Conntrack eventmask", offsetof(struct dp_features, ct_eventmask), false},
+    {"Conntrack clear", offsetof(struct dp_features, ct_clear), false},
+    {"Max dp_hash algorithm", offsetof(struct dp_features, max_hash_alg), true},
+    {"Check pkt length action", offsetof(struct dp_features, check_pkt_len), false},
+    {"Conntrack timeout policy", offsetof(struct dp_features, ct_timeout), false},
+    {"Explicit Drop action", offsetof(struct dp_features, drop_action), false},
+    {"Optimized Balance TCP mode", offsetof(struct dp_features, lb_output), false},
+    {"Conntrack all-zero IP SNAT", offsetof(struct dp_features, ct_zero_snat), false},
+    {"MPLS Label add", offsetof(struct dp_features, add_mpls), false},
+    {"Max VLAN headers", offsetof(struct dp_features, max_vlan_headers), true},
+    {"Max MPLS depth", offsetof(struct dp_features, max_mpls_depth), true},
+    {"Recirc", offsetof(struct dp_features, recirc), false},
+    {"CT state", offsetof(struct dp_features, ct_state), false},
+    {"CT zone", offsetof(struct dp_features, ct_zone), false},
+    {"CT mark", offsetof(struct dp_features, ct_mark), false},
+    {"CT label", offsetof(struct dp_features, ct_label), false},
+    {"CT state NAT", offsetof(struct dp_features, ct_state_nat), false},
+    {"CT orig tuple", offsetof(struct dp_features, ct_orig_tuple), false},
+    {"CT orig tuple for IPv6", offsetof(struct dp_features, ct_orig_tuple6), false},
+    {"IPv6 ND Extension", offsetof(struct dp_features, nd_extensions), false},
+};
+
+void
+dp_features_format(const struct dp_features *f, struct buf *text)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(shown_features); i++) {
+        const void *value = (const char *) f + shown_features[i].offset;
+
+        buf_putf(text, "%s: ", shown_features[i].text);
+        if (shown_features[i].is_number) {
+            buf_putf(text, "%u\n", *(const unsigned *) value);
+        } else {
+            buf_puts(text, *(const bool *) value ? "Yes\n" : "No\n");
+        }
+        if (!i) {
+            buf_puts(text, "Tunnel push pop: No\n"); /* Tunnels are the datapath's, never the daemon's. */
+        }
+    }
+}

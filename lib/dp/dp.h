@@ -110,6 +110,8 @@ struct dp_features {
 /* Logs them at info in the words of the installed daemon ("system@ovs-system: Datapath supports recirculation", ...). */
 struct dp;
 void dp_features_log(const struct dp *);
+struct buf;
+void dp_features_format(const struct dp_features *, struct buf *); /* As dpif/show-dp-features of ovs-vswitchd(8). */
 
 struct dp_ops {
     const char *type;        /* As Bridge.datapath_type names it: "system", "ebpf"; "dummy" for tests. */

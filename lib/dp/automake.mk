@@ -13,7 +13,7 @@ unit_tests += tests/unit/test_execute tests/unit/test_user tests/unit/test_place
 ebpf_programs = lib/dp/ebpf.bpf.c lib/dp/ebpf_abi.h lib/dp/ebpf_act.bpf.h lib/dp/ebpf_maps.bpf.h lib/dp/ebpf_parse.bpf.h
 EXTRA_DIST += $(ebpf_programs)
 if HAVE_EBPF
-libsluice_a_SOURCES += lib/dp/ebpf.c lib/dp/ebpf.h lib/dp/ebpf_encode.c lib/dp/ebpf_flow.c lib/dp/ebpf_hook.c lib/dp/ebpf_map.c \
+libsluice_a_SOURCES += lib/dp/ebpf.c lib/dp/ebpf.h lib/dp/ebpf_adopt.c lib/dp/ebpf_encode.c lib/dp/ebpf_flow.c lib/dp/ebpf_hook.c lib/dp/ebpf_map.c \
 	lib/dp/ebpf_port.c lib/dp/ebpf_space.c lib/dp/ebpf_upcall.c
 nodist_libsluice_a_SOURCES = lib/dp/ebpf.skel.h
 BUILT_SOURCES += lib/dp/ebpf.skel.h

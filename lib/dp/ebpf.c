@@ -39,7 +39,7 @@ ebpf_free(struct ebpf *e, bool destroy)
     ebpf_rings_close(e);
     user_dp_uninit(&e->user);
     ebpf_flows_close(e);
-    ebpf_unload(e);
+    ebpf_unload(e, destroy);
     nl_pool_destroy(e->route);
     free(e);
 }
@@ -58,6 +58,9 @@ ebpf_open(const char *name, unsigned n_handlers, struct loop *loop, struct dp **
     ebpf_space_init(&e->acts, EBPF_MAX_ACTS_ALL);
     e->route = nl_pool_create(NETLINK_ROUTE);
     error = ebpf_load(e);
+    if (!error && e->adopted) {
+        log_info(LOG_dp_ebpf, "%s: adopted %zu flows of an earlier daemon", name, ebpf_adopt(e));
+    }
     error = error ? error : ebpf_rings_open(e);
     if (error) {
         ebpf_free(e, false);

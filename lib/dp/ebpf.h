@@ -10,6 +10,9 @@
 // namespace of its own; the other end ("slp0", "slp1", ...), with the program, stays here. So the programs know one kind of port only,
 // and internal ports live as long as they are wanted, not as long as the daemon.
 //
+// Programs and maps are not the daemon's: hooks hold the programs and those the maps, so that forwarding goes on without it. The maps are pinned in a
+// folder of bpffs, and the next daemon loads its programs upon the same maps.
+//
 // Packets that the daemon sends leave by packet sockets, one a port. Their checksums are complete by then and large ones have been cut into segments, as
 // openvswitch.ko does for packets that go up.
 #ifndef LIB_DP_EBPF_H
@@ -72,6 +75,8 @@ struct ebpf_reader {
 struct ebpf {
     struct user_dp user; /* First. */
     struct ebpf_bpf *programs;
+    char *pins;    /* Folder of the maps' pins; NULL: they are not pinned. */
+    bool adopted;  /* The maps are those of an earlier daemon. */
     struct ebpf_config *config;    /* The programs' own memory. */
     struct ebpf_port_value *ports; /* EBPF_MAX_PORTS; the programs' own memory. */
     unsigned n_cpus;
@@ -99,6 +104,8 @@ ebpf_cast(const struct dp *dp)
 /* ebpf_space.c */
 void ebpf_space_init(struct ebpf_space *, uint32_t size);
 void ebpf_space_destroy(struct ebpf_space *);
+void ebpf_space_adopt(struct ebpf_space * /* New. */, const bool *in_use /* 'size' of them. */);
+uint32_t ebpf_space_block(uint32_t n); /* How many are lent where 'n' are asked for. */
 int ebpf_space_get(struct ebpf_space *, uint32_t n /* 1 .. 64 */, uint32_t *first); /* 0 or -ENOSPC. */
 void ebpf_space_put(struct ebpf_space *, uint32_t first, uint32_t n);
 
@@ -127,6 +134,12 @@ int ebpf_flow_dump(struct dp *, bool terse, bool (*fn)(const struct dp_flow_dump
 int ebpf_flow_flush(struct dp *);
 void ebpf_flows_close(struct ebpf *);
 
+struct ebpf_flow *ebpf_flow_new(struct ebpf *, dp_ufid); /* In e->flows and in no map. */
+void ebpf_masks_publish(struct ebpf *);                  /* The programs look up tuples of e->masks from now on. */
+
+/* ebpf_adopt.c. Before there are threads. How many flows were adopted. */
+size_t ebpf_adopt(struct ebpf *);
+
 /* ebpf_upcall.c */
 int ebpf_rings_open(struct ebpf *);
 void ebpf_rings_close(struct ebpf *);
@@ -134,7 +147,7 @@ extern const struct user_source ebpf_source;
 
 /* ebpf_map.c: file descriptors of the maps, and what is done with them. */
 int ebpf_load(struct ebpf *);
-void ebpf_unload(struct ebpf *);
+void ebpf_unload(struct ebpf *, bool destroy /* Their pins go too. */);
 int ebpf_program_fd(const struct ebpf *);
 int ebpf_map_rings(const struct ebpf *);
 int ebpf_map_ifindexes(const struct ebpf *);

@@ -37,9 +37,19 @@ find(const struct ebpf *e, const dp_ufid *ufid)
     return NULL;
 }
 
+struct ebpf_flow *
+ebpf_flow_new(struct ebpf *e, dp_ufid ufid)
+{
+    struct ebpf_flow *f = xzalloc(sizeof *f);
+
+    f->ufid = ufid;
+    htable_insert(&e->flows, &f->node, hash_of(&ufid));
+    return f;
+}
+
 /* The programs read one order while the other is written. */
-static void
-publish_order(struct ebpf *e)
+void
+ebpf_masks_publish(struct ebpf *e)
 {
     uint32_t next = !e->config->active, n = 0;
 
@@ -72,7 +82,7 @@ mask_get(struct ebpf *e, const struct ebpf_mask *mask, uint16_t *id)
     }
     e->masks[free_one] = (struct ebpf_mask_user){1, *mask};
     *id = (uint16_t) free_one;
-    publish_order(e);
+    ebpf_masks_publish(e);
     return 0;
 }
 
@@ -80,7 +90,7 @@ static void
 mask_put(struct ebpf *e, uint16_t id)
 {
     if (!--e->masks[id].n_flows) {
-        publish_order(e);
+        ebpf_masks_publish(e);
     }
 }
 
@@ -278,10 +288,7 @@ put_one(struct ebpf *e, struct dp_flow_put *put)
     if (put->modify && f) {
         modify(e, f, put);
     } else if (!f) {
-        f = xzalloc(sizeof *f);
-        f->ufid = put->ufid;
-        htable_insert(&e->flows, &f->node, hash_of(&f->ufid));
-        install(e, f, put);
+        install(e, ebpf_flow_new(e, put->ufid), put);
     }
 }
 

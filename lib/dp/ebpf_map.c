@@ -3,13 +3,20 @@
 #include <config.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "lib/base/dirs.h"
 #include "lib/base/log.h"
 #include "lib/dp/ebpf.h"
 #include "lib/dp/ebpf.skel.h"
+
+#define BPFFS "/sys/fs/bpf"
 
 static int
 print_to_log(enum libbpf_print_level level, const char *format, va_list args)
@@ -48,23 +55,102 @@ ports_size(void)
     return EBPF_MAX_PORTS * sizeof(struct ebpf_port_value);
 }
 
-int
-ebpf_load(struct ebpf *e)
+/* Is there a bpffs at the usual place? If not, one is mounted there, as other users of eBPF do. */
+static bool
+has_bpffs(void)
+{
+    struct statfs fs;
+
+    if (statfs(BPFFS, &fs)) {
+        return false;
+    }
+    return fs.f_type == BPF_FS_MAGIC || !mount("bpf", BPFFS, "bpf", 0, "mode=0700");
+}
+
+/* By the run directory, of which each daemon has its own: dots are not allowed there. */
+static char *
+pin_folder(const struct ebpf *e)
+{
+    char *path;
+
+    if (!has_bpffs()) {
+        return NULL;
+    }
+    path = xasprintf(BPFFS "/sluice%s_%s", dirs_run(), e->user.dp.name);
+    for (char *p = path + strlen(BPFFS) + 1; *p; p++) {
+        *p = *p == '/' || *p == '.' ? '_' : *p;
+    }
+    if (mkdir(path, 0700) && errno != EEXIST) {
+        free(path);
+        return NULL;
+    }
+    return path;
+}
+
+static char *
+pin_of(const struct ebpf *e, const struct bpf_map *map)
+{
+    return xasprintf("%s/%s", e->pins, bpf_map__name(map));
+}
+
+/* Maps that are pinned there are taken, others pinned. */
+static int
+set_pins(struct ebpf *e)
+{
+    struct bpf_map *map;
+    int error = 0;
+
+    bpf_object__for_each_map (map, e->programs->obj) {
+        if (!error && !bpf_map__is_internal(map)) {
+            char *path = pin_of(e, map);
+
+            error = bpf_map__set_pin_path(map, path);
+            free(path);
+        }
+    }
+    return error;
+}
+
+static void
+remove_pins(const struct ebpf *e)
+{
+    struct bpf_map *map;
+
+    bpf_object__for_each_map (map, e->programs->obj) {
+        char *path = pin_of(e, map);
+
+        unlink(path);
+        free(path);
+    }
+}
+
+static void
+unload(struct ebpf *e)
+{
+    if (e->config) {
+        munmap(e->config, sizeof *e->config);
+    }
+    if (e->ports) {
+        munmap(e->ports, ports_size());
+    }
+    ebpf_bpf__destroy(e->programs);
+    e->config = NULL;
+    e->ports = NULL;
+    e->programs = NULL;
+}
+
+static int
+load(struct ebpf *e)
 {
     uint32_t zero = 0, again;
     int error;
 
-    libbpf_set_print(print_to_log);
-    error = libbpf_num_possible_cpus();
-    if (error < 0) {
-        return error;
-    }
-    e->n_cpus = (unsigned) error;
     e->programs = ebpf_bpf__open();
     if (!e->programs) {
         return -errno;
     }
     error = size_maps(e);
+    error = error || !e->pins ? error : set_pins(e);
     error = error ? error : ebpf_bpf__load(e->programs);
     if (error) {
         return error;
@@ -74,20 +160,50 @@ ebpf_load(struct ebpf *e)
     if (!e->config || !e->ports) {
         return -ENOMEM;
     }
+    if (e->config->abi && e->config->abi != EBPF_ABI) {
+        return -EPROTO;
+    }
     again = (uint32_t) bpf_program__fd(e->programs->progs.sluice_again);
     return bpf_map_update_elem(bpf_map__fd(e->programs->maps.programs), &zero, &again, BPF_ANY);
 }
 
-void
-ebpf_unload(struct ebpf *e)
+int
+ebpf_load(struct ebpf *e)
 {
-    if (e->config) {
-        munmap(e->config, sizeof *e->config);
+    int error = libbpf_num_possible_cpus();
+
+    libbpf_set_print(print_to_log);
+    if (error < 0) {
+        return error;
     }
-    if (e->ports) {
-        munmap(e->ports, ports_size());
+    e->n_cpus = (unsigned) error;
+    e->pins = pin_folder(e);
+    if (!e->pins) {
+        log_info(LOG_dp_ebpf, "%s: there is no bpffs at " BPFFS ": the next daemon will not adopt the flows of this one", e->user.dp.name);
     }
-    ebpf_bpf__destroy(e->programs);
+    error = load(e);
+    if (error && e->pins && e->programs) {
+        log_info(LOG_dp_ebpf, "%s: what an earlier daemon left is not of use (%s)", e->user.dp.name, errno_text(error));
+        remove_pins(e);
+        unload(e);
+        error = load(e);
+    }
+    if (!error) {
+        e->adopted = e->config->abi == EBPF_ABI;
+        e->config->abi = EBPF_ABI;
+    }
+    return error;
+}
+
+void
+ebpf_unload(struct ebpf *e, bool destroy)
+{
+    if (destroy && e->pins && e->programs) {
+        remove_pins(e);
+        rmdir(e->pins);
+    }
+    unload(e);
+    free(e->pins);
 }
 
 int

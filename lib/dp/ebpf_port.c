@@ -311,11 +311,15 @@ add_device(struct ebpf *e, const char *name, const char *type, const struct link
         ebpf_port_del(&e->user.dp, known); /* Its device went, and came again. */
         known = DP_PORT_NONE;
     }
-    if (known != DP_PORT_NONE) {
-        n = known;
+    if (known != DP_PORT_NONE && e->ports[known].ifindex != (uint32_t) ours->ifindex) {
         forget(e, known);
     }
-    error = choose_number(e, &n);
+    if (known != DP_PORT_NONE) {
+        n = known;
+        error = 0;
+    } else {
+        error = choose_number(e, &n);
+    }
     error = error ? error : plug(e, n, name, type, ours, hosts);
     if (!error) {
         error = publish(e, n, name, type, ours->ifindex);

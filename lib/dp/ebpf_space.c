@@ -78,6 +78,34 @@ take(struct ebpf_space *s, unsigned class, uint32_t *first)
     return false;
 }
 
+uint32_t
+ebpf_space_block(uint32_t n)
+{
+    return 1u << class_of(n);
+}
+
+/* What is not in use below the last that is is lent first, in blocks as large as fit. */
+void
+ebpf_space_adopt(struct ebpf_space *s, const bool *in_use)
+{
+    uint32_t free_from = 0;
+
+    for (uint32_t i = 0; i < s->size; i++) {
+        if (in_use[i]) {
+            while (free_from < i) {
+                unsigned class = EBPF_SPACE_CLASSES - 1;
+
+                while (1u << class > i - free_from) {
+                    class --;
+                }
+                push(&s->free[class], free_from);
+                free_from += 1u << class;
+            }
+            s->used = free_from = i + 1;
+        }
+    }
+}
+
 int
 ebpf_space_get(struct ebpf_space *s, uint32_t n, uint32_t *first)
 {

@@ -92,19 +92,38 @@ wire_receive(int fd, uint8_t *frame)
     return n > 0 ? (size_t) n : 0;
 }
 
+static const char *const names[N_WIRES] = {"in", "a", "b"};
+
+static void
+open_datapath(struct lab *lab)
+{
+    assert_int_equal(dp_ebpf_ops.open("sl-test", 1, lab->loop, &lab->dp), 0);
+    for (unsigned i = 0; i < N_WIRES; i++) {
+        char *name = xasprintf("%s1", names[i]);
+        uint32_t number = DP_PORT_NONE;
+
+        assert_int_equal(dp_ebpf_ops.port_add(lab->dp, name, "system", &number), 0);
+        assert_int_equal(number, i + 1);
+        free(name);
+    }
+    assert_int_equal(lab->dp->ops->recv(lab->dp, 0, NULL, 0, 0), 0); /* New ports woke the handler. */
+}
+
 static int
 set_up(void **state)
 {
     struct lab *lab = xzalloc(sizeof *lab);
-    static const char *const names[N_WIRES] = {"in", "a", "b"};
     cpu_set_t one_cpu;
-    char *why = NULL;
+    char *why = NULL, *rundir;
 
     CPU_ZERO(&one_cpu);
     CPU_SET(0, &one_cpu);
     assert_int_equal(sched_setaffinity(0, sizeof one_cpu, &one_cpu), 0);
     assert_int_equal(unshare(CLONE_NEWNET), 0);
     rcu_thread_register();
+    rundir = xasprintf("/tmp/dp_ebpf-%d", (int) getpid()); /* Nothing is there; it names the pins. */
+    setenv("OVS_RUNDIR", rundir, 1);
+    free(rundir);
     run("for x in in a b; do ip link add ${x}0 type veth peer name ${x}1 && "
         "sysctl -qw net.ipv6.conf.${x}0.disable_ipv6=1 net.ipv6.conf.${x}1.disable_ipv6=1; ip link set ${x}0 up; ip link set ${x}1 up || "
         "exit 1; done");
@@ -113,18 +132,13 @@ set_up(void **state)
     if (dp_ebpf_ops.probe(&why)) {
         fail_msg("%s", why);
     }
-    assert_int_equal(dp_ebpf_ops.open("sl-test", 1, lab->loop, &lab->dp), 0);
+    open_datapath(lab);
     for (unsigned i = 0; i < N_WIRES; i++) {
-        char *name = xasprintf("%s1", names[i]), *wire = xasprintf("%s0", names[i]);
-        uint32_t number = DP_PORT_NONE;
+        char *wire = xasprintf("%s0", names[i]);
 
-        assert_int_equal(dp_ebpf_ops.port_add(lab->dp, name, "system", &number), 0);
-        assert_int_equal(number, i + 1);
         lab->wires[i] = wire_open(wire);
-        free(name);
         free(wire);
     }
-    assert_int_equal(lab->dp->ops->recv(lab->dp, 0, NULL, 0, 0), 0); /* New ports woke the handler. */
     *state = lab;
     return 0;
 }
@@ -598,6 +612,59 @@ test_queue_of_a_port_is_bounded(void **state)
     packet_free(last);
 }
 
+/* Sends a packet, which has to come out at port 2. */
+static void
+crosses(struct lab *lab)
+{
+    struct packet *p = random_packet(lab, false);
+    struct outputs got = {.lab = lab};
+    struct dp_upcall up;
+
+    collect(lab, &got); /* What earlier tests left. */
+    for (unsigned i = 0; i <= N_WIRES; i++) {
+        buf_clear(&got.frames[i]);
+    }
+    send_packet(lab, p);
+    if (lab->dp) {
+        assert_int_equal(lab->dp->ops->recv(lab->dp, 0, &up, 1, 0), 0);
+    }
+    collect(lab, &got);
+    assert_int_equal(got.frames[2].len, sizeof(uint32_t) + p->len);
+    assert_memory_equal(got.frames[2].data + sizeof(uint32_t), p->data, p->len);
+    for (unsigned i = 0; i <= N_WIRES; i++) {
+        buf_free(&got.frames[i]);
+    }
+    packet_free(p);
+}
+
+static void
+test_next_daemon_adopts(void **state)
+{
+    struct lab *lab = *state;
+    struct buf actions = BUF_EMPTY, slow = BUF_EMPTY;
+    struct dp_stats stats;
+
+    parse_actions("2", &actions);
+    parse_actions("recirc(0x6),3", &slow);
+    put_flow(lab, 0, &actions);
+    put_flow(lab, 5, &slow);
+    crosses(lab);
+    lab->dp->ops->close(lab->dp, false);
+    lab->dp = NULL;
+    crosses(lab); /* There is no daemon. */
+    open_datapath(lab);
+    crosses(lab);
+    assert_int_equal(lab->dp->ops->flow_get(lab->dp, &(dp_ufid){1, 0}, count_one, &stats), 0);
+    assert_int_equal(stats.packets, 3);
+    assert_int_equal(lab->dp->ops->flow_get(lab->dp, &(dp_ufid){1, 5}, count_one, &stats), -ENOENT); /* The daemon executed it. */
+    lab->dp->ops->flow_flush(lab->dp);
+    put_flow(lab, 0, &actions);
+    crosses(lab);
+    lab->dp->ops->flow_flush(lab->dp);
+    buf_free(&actions);
+    buf_free(&slow);
+}
+
 int
 main(void)
 {
@@ -606,6 +673,7 @@ main(void)
         cmocka_unit_test(test_actions_are_those_of_the_executor),
         cmocka_unit_test(test_counters_are_exact),
         cmocka_unit_test(test_queue_of_a_port_is_bounded),
+        cmocka_unit_test(test_next_daemon_adopts),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

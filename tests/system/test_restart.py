@@ -48,7 +48,6 @@ def running_lan(own_switch, make_vms):
         bridge.close()
 
 
-@pytest.mark.tiers("kernel", "tc")
 def test_restart_loses_nothing(running_lan):
     switch, _, first, second = running_lan
 

@@ -130,9 +130,15 @@ put_driver(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *ro
 static void
 put_interface(struct vswitch *vs, struct ovsdb_txn *txn, struct running_port *p, const struct ovsdb_row *row)
 {
+    const struct netdev_info *dev = p->port ? port_device(p->port) : NULL;
+
     status_put(vs, txn, row, "ofport", json_integer(p->port ? (json_int_t) (port_ofport(p->port) & 0xffff) : -1));
     status_put(vs, txn, row, "error", optional_string(p->error));
-    put_device(vs, txn, row, p->port ? port_device(p->port) : NULL);
+    put_device(vs, txn, row, dev);
+    p->told_device = dev != NULL;
+    if (dev) {
+        p->device = *dev;
+    }
     if (p->status_dirty || !is_written(vs, row->uuid, "status")) {
         put_driver(vs, txn, row, p); /* Asks the device: only when something about it changed. */
     }
@@ -157,22 +163,45 @@ statistics_of_device(const struct netdev_stats *s)
     return map_of(object);
 }
 
-static void
-put_statistics(struct vswitch *vs, struct ovsdb_txn *txn, const struct running_port *p, const struct ovsdb_row *row)
+/* Not all changes of a device come as events. */
+static bool
+is_device_told(const struct running_port *p)
 {
-    struct netdev_stats dev;
+    const struct netdev_info *dev = p->port ? port_device(p->port) : NULL;
+
+    return dev ? p->told_device && !memcmp(dev, &p->device, sizeof *dev) : !p->told_device;
+}
+
+static json_t *
+statistics_of_datapath(const struct netdev_stats *s)
+{
+    return map_of(json_pack("{s:I, s:I, s:I, s:I}", "rx_packets", (json_int_t) s->rx_packets, "rx_bytes", (json_int_t) s->rx_bytes,
+                            "tx_packets", (json_int_t) s->tx_packets, "tx_bytes", (json_int_t) s->tx_bytes));
+}
+
+/* Of hundreds of ports most are quiet: their counters are compared, not made into JSON and compared then. */
+static void
+put_statistics(struct vswitch *vs, struct ovsdb_txn *txn, struct running_port *p, const struct ovsdb_row *row)
+{
+    struct netdev_stats now = {0};
     struct dp_port_stats s;
+    bool of_device;
 
     if (!p->port) {
         return;
     }
-    if (!port_get_stats(p->port, &s)) {
-        status_put(vs, txn, row, "statistics",
-                   map_of(json_pack("{s:I, s:I, s:I, s:I}", "rx_packets", (json_int_t) s.rx_packets, "rx_bytes", (json_int_t) s.rx_bytes,
-                                    "tx_packets", (json_int_t) s.tx_packets, "tx_bytes", (json_int_t) s.tx_bytes)));
-    } else if (!netdev_get_stats(vs->netdevs, p->name, &dev)) {
-        status_put(vs, txn, row, "statistics", statistics_of_device(&dev));
+    of_device = port_get_stats(p->port, &s) != 0;
+    if (!of_device) {
+        now = (struct netdev_stats){.rx_packets = s.rx_packets, .rx_bytes = s.rx_bytes, .tx_packets = s.tx_packets, .tx_bytes = s.tx_bytes};
+    } else if (netdev_get_stats(vs->netdevs, p->name, &now)) {
+        return;
     }
+    if (of_device == p->stats_of_device && !memcmp(&now, &p->stats, sizeof now) && is_written(vs, row->uuid, "statistics")) {
+        return;
+    }
+    p->stats_of_device = of_device;
+    p->stats = now;
+    status_put(vs, txn, row, "statistics", of_device ? statistics_of_device(&now) : statistics_of_datapath(&now));
 }
 
 struct controller_pass {
@@ -246,7 +275,7 @@ put_bridge_and_ports(struct vswitch *vs, struct ovsdb_txn *txn, struct running_b
     for (struct hnode *n = htable_next(&b->ports, NULL); n; n = htable_next(&b->ports, n)) {
         struct running_port *p = CONTAINER_OF(n, struct running_port, node);
         const struct ovsdb_row *interface = replica_row(interfaces, p->interface_uuid);
-        bool dirty = p->status_dirty || with_stats;
+        bool dirty = p->status_dirty || (with_stats && !is_device_told(p));
 
         if (interface && (dirty || !json_object_get(vs->written->rows, p->interface_uuid))) {
             put_interface(vs, txn, p, interface);

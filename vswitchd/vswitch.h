@@ -21,6 +21,10 @@ struct running_port {
     uint32_t mtu;                /* Of the device, as last looked at. */
     bool seen;                   /* In this pass. */
     bool status_dirty;           /* Its row wants to be written. */
+    /* What the row was last told. */
+    bool told_device, stats_of_device;
+    struct netdev_info device;   /* With told_device. */
+    struct netdev_stats stats;
 };
 
 /* Ports that ask for an OpenFlow number get theirs first, then those that had one, so that no other takes it from them. */

@@ -176,36 +176,48 @@ map_apply_diff(const json_t *old, json_t *diff)
     return map;
 }
 
+/* What names an atom in an index; '*owned' is the caller's to free. */
+static const char *
+atom_text(const json_t *atom, char **owned)
+{
+    *owned = json_is_string(atom) ? NULL : json_dumps(atom, JSON_ENCODE_ANY);
+    return *owned ? *owned : json_string_value(atom);
+}
+
+/* Appends to 'set' what of 'atoms' is in 'index', or is not; what is in it goes from there. */
+static void
+append_by_index(json_t *set, const json_t *atoms, json_t *index, bool if_there)
+{
+    size_t i;
+    json_t *atom;
+
+    json_array_foreach (atoms, i, atom) {
+        char *owned;
+
+        if ((json_object_del(index, atom_text(atom, &owned)) == 0) == if_there) {
+            json_array_append(set, atom);
+        }
+        free(owned);
+    }
+}
+
+/* Elements of one of both, not of both. An index of the diff keeps this linear for sets of thousands of ports. */
 static json_t *
 set_apply_diff(const json_t *old, const json_t *diff)
 {
-    /* Elements of one of both, not of both. An object of seen texts keeps this linear for sets of thousands of ports. */
     json_t *index = json_object();
     json_t *set = json_array();
     size_t i;
     json_t *atom;
 
     json_array_foreach (diff, i, atom) {
-        char *text = json_dumps(atom, JSON_ENCODE_ANY);
-        json_object_set(index, text, atom);
-        free(text);
-    }
-    json_array_foreach (old, i, atom) {
-        char *text = json_dumps(atom, JSON_ENCODE_ANY);
+        char *owned;
 
-        if (json_object_del(index, text)) {
-            json_array_append(set, atom);
-        }
-        free(text);
+        json_object_set(index, atom_text(atom, &owned), atom);
+        free(owned);
     }
-    json_array_foreach (diff, i, atom) {
-        char *text = json_dumps(atom, JSON_ENCODE_ANY);
-
-        if (!json_object_del(index, text)) {
-            json_array_append(set, atom);
-        }
-        free(text);
-    }
+    append_by_index(set, old, index, false);
+    append_by_index(set, diff, index, true);
     json_decref(index);
     return set;
 }

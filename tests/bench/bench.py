@@ -203,26 +203,58 @@ def bench_misses(results, daemon, tier, kind, label, count=20000):
         switch.close()
 
 
-def bench_ports(results, daemon, count=300):
+def add_ports_command(names):
+    command = []
+    for name in names:
+        command += ["--", "add-port", "br0", name]
+    return command[1:]
+
+
+def add_ports(switch, names):
+    """Ports for the devices NAMES in one transaction; how long it took, and how much of the daemon."""
+    cpu, clock = cpu_seconds(switch.vswitchd), time.monotonic()
+    switch.vsctl(*add_ports_command(names))
+    return time.monotonic() - clock, cpu_seconds(switch.vswitchd) - cpu
+
+
+def add_singly(results, daemon, switch, names, what):
+    """Ports one by one: the mean of each."""
+    spent = [add_ports(switch, [name]) for name in names]
+    results.add(f"{what}: time", daemon, sum(clock for clock, _ in spent) / len(names), "s")
+    results.add(f"{what}: daemon CPU", daemon, sum(cpu for _, cpu in spent) / len(names), "s")
+
+
+def bench_ports(results, daemon, count=300, single=5):
     switch = started(daemon, TIERS["kernel"])
-    names = [netns.unique("d") for _ in range(count + 1)]
+    names = [netns.unique("d") for _ in range(count + 2 * single)]
     run("ip", "-batch", "-", stdin="".join(f"link add {name} type dummy\n" for name in names))
     try:
         switch.vsctl("add-br", "br0")
-        cpu, clock = cpu_seconds(switch.vswitchd), time.monotonic()
-        command = []
-        for name in names[:-1]:
-            command += ["--", "add-port", "br0", name]
-        switch.vsctl(*command[1:])
-        results.add(f"{count} ports in one transaction: time", daemon, time.monotonic() - clock, "s")
-        clock = time.monotonic()
-        switch.vsctl("add-port", "br0", names[-1])
-        results.add(f"one more port after {count}: time", daemon, time.monotonic() - clock, "s")
-        results.add(f"{count + 1} ports: daemon CPU", daemon, cpu_seconds(switch.vswitchd) - cpu, "s")
+        add_singly(results, daemon, switch, names[:single], "one of the first ports")
+        elapsed, used = add_ports(switch, names[single:-single])
+        results.add(f"{count} ports in one transaction: time", daemon, elapsed, "s")
+        results.add(f"{count} ports in one transaction: daemon CPU", daemon, used, "s")
+        add_singly(results, daemon, switch, names[-single:], f"one more port after {count}")
     finally:
         switch.stop("--cleanup")
         switch.close()
         run("ip", "-batch", "-", stdin="".join(f"link del {name}\n" for name in names))
+
+
+def bare_ports(results, count=300, single=5):
+    """What ovs-vsctl and ovsdb-server take alone, without a daemon that does what they say."""
+    switch = Switch("ours", TIERS["kernel"])
+    switch.start_database()
+    try:
+        switch.vsctl("--no-wait", "add-br", "br0")
+        for label, names, times in [(f"{count} ports in one transaction", [f"p{i}" for i in range(count)], 1),
+                                    (f"one more port after {count}", ["q"], single)]:
+            clock = time.monotonic()
+            for i in range(times):
+                switch.vsctl("--no-wait", *add_ports_command([name + str(i) for name in names]))
+            results.add(f"bare limit: {label} without a daemon: time", "ours", (time.monotonic() - clock) / times, "s")
+    finally:
+        switch.close()
 
 
 def bench_restart(results, daemon):
@@ -247,6 +279,22 @@ def bench_restart(results, daemon):
             vm.close()
         switch.stop("--cleanup")
         switch.close()
+
+
+def bare_flows(results, count=5000):
+    """What one process of ovs-dpctl puts into openvswitch.ko: the limit of the kernel datapath, without upcalls or a switch."""
+    name = netns.unique("dp")
+    run("ovs-dpctl", "add-dp", name)
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="flows-") as file:
+            for port in range(1, count + 1):
+                file.write(f"in_port(0),eth(),eth_type(0x0800),ipv4(proto=17,frag=no),udp(src={port}),actions:drop\n")
+            file.flush()
+            clock = time.monotonic()
+            run("ovs-dpctl", "add-flows", name, file.name, limit=120)
+        results.add("bare limit: flows a second by ovs-dpctl add-flows", "ours", count / (time.monotonic() - clock), "1/s")
+    finally:
+        run("ovs-dpctl", "del-dp", name)
 
 
 def bare_tc(results, count=5000):
@@ -284,8 +332,9 @@ def main():
             print(f"{name}:", flush=True)
             for daemon in options.daemon or DAEMONS:
                 benchmark(daemon)
-    if options.where == "lab" and options.only in "tc":
-        bare_tc(results)
+    for name, limit in {"ports": bare_ports, "misses": bare_flows, "tc": bare_tc}.items():
+        if options.where == "lab" and options.only in name:
+            limit(results)
     results.show()
 
 

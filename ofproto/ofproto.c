@@ -56,6 +56,7 @@ ofproto_destroy(struct ofproto *o, bool delete_datapath)
         bridge_destroy(br, delete_datapath);
     }
     loop_timer_del(o->second_timer);
+    freeze_sweep(INT64_MAX, 0); /* Nobody is left to go on with one. */
     rcu_drain();
     cds_lfht_destroy(o->bridges_by_id, NULL);
     free(o);
@@ -71,12 +72,22 @@ ofproto_let_go(struct ofproto *o)
     }
 }
 
+/* Field by field: between them may lie anything. */
+static bool
+config_equal(const struct ofproto_config *a, const struct ofproto_config *b)
+{
+    return a->flow_limit == b->flow_limit && a->max_idle_ms == b->max_idle_ms && a->max_revalidator_ms == b->max_revalidator_ms
+           && a->min_revalidate_pps == b->min_revalidate_pps && a->n_handler_threads == b->n_handler_threads
+           && a->n_revalidator_threads == b->n_revalidator_threads && a->vlan_limit == b->vlan_limit && a->hw_offload == b->hw_offload
+           && a->tc_policy == b->tc_policy;
+}
+
 void
 ofproto_configure(struct ofproto *o, const struct ofproto_config *config)
 {
     struct datapath *d;
 
-    if (!memcmp(&o->config, config, sizeof *config)) {
+    if (config_equal(&o->config, config)) {
         return;
     }
     o->config = *config;

@@ -9,6 +9,8 @@ endif
 endif
 
 # The house rules that a script can check, and the daemon from outside.
-dist_check_SCRIPTS += tests/unit/check_includes tests/unit/check_sizes tests/unit/check_daemon tests/unit/check_config
-TESTS += tests/unit/check_includes tests/unit/check_sizes tests/unit/check_daemon tests/unit/check_config
-EXTRA_DIST += tests/unit/daemon_harness.py
+dist_check_SCRIPTS += tests/unit/check_includes tests/unit/check_sizes tests/unit/check_daemon tests/unit/check_config \
+	tests/unit/check_leaks
+TESTS += tests/unit/check_includes tests/unit/check_sizes tests/unit/check_daemon tests/unit/check_config \
+	tests/unit/check_leaks
+EXTRA_DIST += tests/unit/daemon_harness.py tests/unit/valgrind.supp

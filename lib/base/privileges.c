@@ -54,7 +54,7 @@ daemon_drop_privileges(const char *spec)
     log_chown_file(uid, gid);
     capng_clear(CAPNG_SELECT_BOTH);
     error = capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN, CAP_NET_RAW,
-                          CAP_NET_BROADCAST, CAP_NET_BIND_SERVICE, CAP_IPC_LOCK, -1);
+                          CAP_NET_BROADCAST, CAP_NET_BIND_SERVICE, CAP_IPC_LOCK, CAP_BPF, CAP_PERFMON, -1);
     if (!error && uid) {
         error = capng_change_id((int) uid, (int) gid, CAPNG_INIT_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
     } else if (!error) {

@@ -27,7 +27,7 @@ ebpf_hook_has_tcx(void)
     return !bpf_prog_query(1 /* lo */, (enum bpf_attach_type) TCX_INGRESS, 0, NULL, ids, &n);
 }
 
-/* A descriptor of the program 'id' if it is one of ours, even an earlier daemon's; else -1. */
+/* A descriptor of the program 'id' if it is one of ours, even an earlier daemon's; else -1, also where the process may not look (CAP_SYS_ADMIN). */
 static int
 ours(uint32_t id)
 {
@@ -124,6 +124,7 @@ ebpf_hook_detach(struct ebpf *e, int ifindex)
     if (e->tcx) {
         bool none;
 
+        bpf_prog_detach2(ebpf_program_fd(e), ifindex, (enum bpf_attach_type) TCX_INGRESS);
         tcx_clean(ifindex, 0, &none);
     } else {
         DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = HANDLE, .priority = PRIORITY);

@@ -18,6 +18,8 @@
 
 #define BPFFS "/sys/fs/bpf"
 
+static int print_to_log(enum libbpf_print_level, const char *format, va_list) __attribute__((format(printf, 2, 0)));
+
 static int
 print_to_log(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -25,7 +27,11 @@ print_to_log(enum libbpf_print_level level, const char *format, va_list args)
 
     vsnprintf(text, sizeof text, format, args);
     text[strcspn(text, "\n")] = '\0';
-    log_dbg(LOG_dp_ebpf, "libbpf: %s", text);
+    if (level == LIBBPF_WARN) {
+        log_info(LOG_dp_ebpf, "libbpf: %s", text); /* Who called it knows whether it is worth a warning. */
+    } else {
+        log_dbg(LOG_dp_ebpf, "libbpf: %s", text);
+    }
     return 0;
 }
 

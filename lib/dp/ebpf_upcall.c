@@ -15,6 +15,10 @@
 #include "lib/dp/ebpf.h"
 #include "lib/flow/wire.h"
 
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5 /* virtio 1.2; in headers since Linux 6.2. */
+#endif
+
 COUNTER(ebpf_upcall_bad, "A record of an eBPF ring was not what a program writes.");
 
 #define BATCH 64 /* Records taken at a time: what is not taken waits in the ring, whose room is bounded by port. */
@@ -110,7 +114,14 @@ split(const struct ebpf_upcall *up, const uint8_t *data, struct arrival *a)
 {
     struct virtio_net_hdr h = {.gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = (uint16_t) up->gso_size};
     uint8_t *bytes = xmalloc(sizeof h + up->len);
+    struct packet *p = packet_new(data, up->len);
+    struct flow_key key;
 
+    packet_extract(p, &key);
+    if (key.nw_proto == IPPROTO_UDP) {
+        h.gso_type = VIRTIO_NET_HDR_GSO_UDP_L4;
+    }
+    packet_free(p);
     memcpy(bytes, &h, sizeof h);
     memcpy(bytes + sizeof h, data, up->len);
     user_gso_split(bytes, sizeof h + up->len, arrive, a);

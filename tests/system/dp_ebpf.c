@@ -95,9 +95,8 @@ wire_receive(int fd, uint8_t *frame)
 static const char *const names[N_WIRES] = {"in", "a", "b"};
 
 static void
-open_datapath(struct lab *lab)
+add_ports(struct lab *lab)
 {
-    assert_int_equal(dp_ebpf_ops.open("sl-test", 1, lab->loop, &lab->dp), 0);
     for (unsigned i = 0; i < N_WIRES; i++) {
         char *name = xasprintf("%s1", names[i]);
         uint32_t number = DP_PORT_NONE;
@@ -107,6 +106,13 @@ open_datapath(struct lab *lab)
         free(name);
     }
     assert_int_equal(lab->dp->ops->recv(lab->dp, 0, NULL, 0, 0), 0); /* New ports woke the handler. */
+}
+
+static void
+open_datapath(struct lab *lab)
+{
+    assert_int_equal(dp_ebpf_ops.open("sl-test", 1, lab->loop, &lab->dp), 0);
+    add_ports(lab);
 }
 
 static int
@@ -665,6 +671,28 @@ test_next_daemon_adopts(void **state)
     buf_free(&slow);
 }
 
+/* The way of kernels before 6.6. */
+static void
+test_clsact_does_as_well(void **state)
+{
+    struct lab *lab = *state;
+    struct buf actions = BUF_EMPTY;
+
+    for (uint32_t i = 1; i <= N_WIRES; i++) {
+        assert_int_equal(lab->dp->ops->port_del(lab->dp, i), 0);
+    }
+    ebpf_cast(lab->dp)->tcx = false;
+    add_ports(lab);
+    assert_int_equal(system("tc filter show dev in1 ingress | grep -q sluice_port"), 0);
+    parse_actions("2", &actions);
+    put_flow(lab, 0, &actions);
+    crosses(lab);
+    lab->dp->ops->flow_flush(lab->dp);
+    assert_int_equal(lab->dp->ops->port_del(lab->dp, 1), 0);
+    assert_int_not_equal(system("tc qdisc show dev in1 | grep -q 'clsact\\|ingress'"), 0);
+    buf_free(&actions);
+}
+
 int
 main(void)
 {
@@ -674,6 +702,7 @@ main(void)
         cmocka_unit_test(test_counters_are_exact),
         cmocka_unit_test(test_queue_of_a_port_is_bounded),
         cmocka_unit_test(test_next_daemon_adopts),
+        cmocka_unit_test(test_clsact_does_as_well),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -274,6 +274,32 @@ test_large_packets_are_cut(void **state)
     packet_free(p);
 }
 
+static void
+take_datagram(struct packet *p, void *n)
+{
+    struct flow_key key;
+
+    packet_extract(p, &key);
+    assert_int_equal(wire_u16(p->data + p->l4 + UDP_LENGTH), p->len - p->l4);
+    assert_int_equal(key.tp_dst, htons(53));
+    ++*(int *) n;
+    packet_free(p);
+}
+
+static void
+test_large_datagrams_are_split(void **state)
+{
+    struct flow_key key = {.eth_type = htons(0x0800), .nw_proto = IPPROTO_UDP, .nw_src = 1, .nw_dst = 2, .nw_ttl = 9, .tp_dst = htons(53)};
+    struct virtio_net_hdr h = {.gso_type = 5 /* VIRTIO_NET_HDR_GSO_UDP_L4 */, .gso_size = 1000};
+    struct packet *p = packet_compose(&key, 2500);
+    int n = 0;
+
+    memcpy(packet_push(p, USER_VNET_LEN), &h, USER_VNET_LEN);
+    user_gso_split(p->data, p->len, take_datagram, &n);
+    assert_int_equal(n, 3);
+    packet_free(p);
+}
+
 struct hits {
     struct fixture *f;
     bool stop;
@@ -348,6 +374,7 @@ main(void)
         TEST(test_bad_commands),
         TEST(test_capture_files),
         TEST(test_large_packets_are_cut),
+        TEST(test_large_datagrams_are_split),
         TEST(test_a_handler_beside_the_main_thread),
     };
 

@@ -149,7 +149,7 @@ check_overlap(struct ofconn *c, const struct flow_mod *fm, uint8_t table_id, con
     if (!(fm->flags & OFPFF_CHECK_OVERLAP)) {
         return OFERR_OK;
     }
-    if (classifier_overlaps(c->mgr->bridge->tables[table_id].cls, &fm->match, fm->priority)) {
+    if (table_overlaps(&c->mgr->bridge->tables[table_id], fm)) {
         return OFERR_OFPFMFC_OVERLAP;
     }
     for (size_t i = 0; i < as->n; i++) {
@@ -259,14 +259,14 @@ bundle_commit(struct ofconn *c, struct bundle *b)
 }
 
 static void
-send_control(struct ofconn *c, const struct of_msg *m, uint32_t id, uint16_t type, uint16_t flags)
+send_control(struct ofconn *c, const struct of_msg *m, uint32_t id, uint16_t type)
 {
     struct buf b = BUF_EMPTY;
     size_t start = of_msg_begin(&b, m->row, m->version, m->xid);
 
     buf_put_be32(&b, id);
     buf_put_be16(&b, type);
-    buf_put_be16(&b, flags);
+    buf_put_be16(&b, 0); /* Flags. */
     of_msg_end(&b, start);
     ofconn_send(c, &b);
     buf_free(&b);
@@ -299,11 +299,9 @@ control(struct ofconn *c, struct bundle *b, uint32_t id, uint16_t type, uint16_t
         return OFERR_OK;
     case COMMIT_REQUEST:
         return bundle_commit(c, b);
-    case DISCARD_REQUEST:
+    default:
         bundle_free(b);
         return OFERR_OK;
-    default:
-        return OFERR_OFPBFC_BAD_TYPE;
     }
 }
 
@@ -318,12 +316,15 @@ serve_bundle_control(struct ofconn *c, const struct of_msg *m)
     slice_get_be32(&s, &id);
     slice_get_be16(&s, &type);
     slice_get_be16(&s, &flags);
+    if (type > DISCARD_REQUEST || type & 1) {
+        return OFERR_OFPBFC_BAD_TYPE;
+    }
     if (flags & ~BUNDLE_FLAGS_ALL) {
         return OFERR_OFPBFC_BAD_FLAGS;
     }
     error = control(c, bundle_find(c, id), id, type, flags);
     if (!error) {
-        send_control(c, m, id, (uint16_t) (type + 1), flags);
+        send_control(c, m, id, (uint16_t) (type + 1));
     }
     return error;
 }
@@ -341,18 +342,12 @@ bytes_held(const struct ofconn *c)
 }
 
 static enum of_error
-bundle_add(struct ofconn *c, struct bundle *b, const struct of_msg *outer, struct slice inner, uint16_t flags)
+bundle_add(struct ofconn *c, struct bundle *b, const struct of_msg *outer, struct slice inner)
 {
     int length = of_msg_length(inner);
     struct of_msg m;
     enum of_error error;
 
-    if (b->closed) {
-        return OFERR_OFPBFC_BUNDLE_CLOSED;
-    }
-    if (flags != b->flags) {
-        return OFERR_OFPBFC_BAD_FLAGS;
-    }
     if (length <= 0 || (size_t) length > inner.len) {
         return OFERR_OFPBFC_MSG_BAD_LEN;
     }
@@ -393,9 +388,15 @@ serve_bundle_add(struct ofconn *c, const struct of_msg *m)
     if (!b) {
         error = bundle_open(c, id, flags, &b);
     }
-    if (!error) {
-        error = bundle_add(c, b, m, s, flags);
-        b->failed |= error != OFERR_OK;
+    if (error) {
+        return error;
     }
+    if (b->closed || flags != b->flags) {
+        error = b->closed ? OFERR_OFPBFC_BUNDLE_CLOSED : OFERR_OFPBFC_BAD_FLAGS;
+        bundle_free(b); /* As by any other mistake about its state. */
+        return error;
+    }
+    error = bundle_add(c, b, m, s);
+    b->failed |= error != OFERR_OK;
     return error;
 }

@@ -333,6 +333,21 @@ ofconn_destroy(struct ofconn *c)
     free(c);
 }
 
+/* Another session is the master now. */
+static void
+ofconn_demote(struct ofconn *c)
+{
+    const struct of_role_request now = {.role = OFPCR_SLAVE, .has_generation = c->mgr->role_generation_set, .generation = c->mgr->role_generation};
+    struct buf b = BUF_EMPTY;
+
+    c->role = OFPCR_SLAVE;
+    if (c->version == OF13) {
+        role_status_encode(&now, &b);
+        ofconn_send(c, &b);
+        buf_free(&b);
+    }
+}
+
 /* OpenFlow 1.3.5, section 6.3.6 "Multiple controllers", and Nicira's role extension before it. */
 enum of_error
 ofconn_set_role(struct ofconn *c, const struct of_role_request *r)
@@ -350,7 +365,7 @@ ofconn_set_role(struct ofconn *c, const struct of_role_request *r)
     if (r->role == OFPCR_MASTER) {
         cds_list_for_each_entry (other, &mgr->all, node) {
             if (other != c && other->role == OFPCR_MASTER) {
-                other->role = OFPCR_SLAVE;
+                ofconn_demote(other);
             }
         }
     }
@@ -374,7 +389,7 @@ ofconn_async(const struct ofconn *c, struct of_async *defaults)
                       0},
         .port_status = {all_ports, all_ports},
         .flow_removed = {1u << OFPRR_IDLE_TIMEOUT | 1u << OFPRR_HARD_TIMEOUT | 1u << OFPRR_DELETE | 1u << OFPRR_GROUP_DELETE
-                             | 1u << OFPRR_METER_DELETE | 1u << OFPRR_EVICTION,
+                             | (c->version >= OF14 ? 1u << OFPRR_METER_DELETE | 1u << OFPRR_EVICTION : 0),
                          0}};
     return defaults;
 }

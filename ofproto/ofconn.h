@@ -19,7 +19,8 @@ void ofconns_status(const struct ofconns *, void (*fn)(const struct controller_s
 /* Each goes to the sessions that want it. */
 void ofconns_send_packet_in(struct ofconns *, const struct packet_in *, uint16_t controller_id);
 void ofconns_send_flow_removed(struct ofconns *, const struct flow_removed *);
-void ofconns_send_port_status(struct ofconns *, const struct of_port *, enum of_port_reason);
+/* 'was': what was told before, NULL for nothing. Who is told no difference in his version is told nothing. */
+void ofconns_send_port_status(struct ofconns *, const struct of_port *, const struct of_port *was, enum of_port_reason);
 /* Flow monitors (NXST_FLOW_MONITOR): a rule came, changed or went. 'origin' as in table_apply(). */
 enum ofconn_flow_event { OFCONN_FLOW_ADDED, OFCONN_FLOW_MODIFIED, OFCONN_FLOW_DELETED };
 void ofconns_flow_event(struct ofconns *, enum ofconn_flow_event, const struct rule *, uint8_t reason, const struct table_origin *);

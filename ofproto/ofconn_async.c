@@ -128,15 +128,29 @@ ofconns_send_flow_removed(struct ofconns *mgr, const struct flow_removed *fr)
     }
 }
 
+static bool
+looks_the_same(const struct of_port *a, const struct of_port *b, enum of_version version)
+{
+    struct buf first = BUF_EMPTY, second = BUF_EMPTY;
+    bool same;
+
+    of_port_encode(a, version, &first);
+    of_port_encode(b, version, &second);
+    same = first.len == second.len && !memcmp(first.data, second.data, first.len);
+    buf_free(&first);
+    buf_free(&second);
+    return same;
+}
+
 void
-ofconns_send_port_status(struct ofconns *mgr, const struct of_port *port, enum of_port_reason reason)
+ofconns_send_port_status(struct ofconns *mgr, const struct of_port *port, const struct of_port *was, enum of_port_reason reason)
 {
     struct ofconn *c;
 
     cds_list_for_each_entry (c, &mgr->all, node) {
         struct of_async defaults;
 
-        if (wants(c, ofconn_async(c, &defaults)->port_status, reason)) {
+        if (wants(c, ofconn_async(c, &defaults)->port_status, reason) && !(was && looks_the_same(port, was, c->version))) {
             struct buf b = BUF_EMPTY;
 
             port_status_encode(port, reason, c->version, &b);

@@ -138,8 +138,9 @@ tell_session(struct ofconn *c, enum flow_update_event event, const struct rule *
         c->monitors_paused_ms = now_ms();
         send_paused(c, false);
     }
-    /* What came or changed while paused is found again at the end; what went must be told now, if the session has heard of it. */
-    if (c->monitors_paused && (event != FLOW_UPDATE_DELETED || r->created_ms >= c->monitors_paused_ms)) {
+    /* What came or changed while paused is found again at the end; what went must be told now, if the session has heard of it. A rule of the very
+     * millisecond of the pause it may have heard of. */
+    if (c->monitors_paused && (event != FLOW_UPDATE_DELETED || r->created_ms > c->monitors_paused_ms)) {
         return;
     }
     if (origin->ofconn == c && !(flags & FLOW_MONITOR_OWN)) {

@@ -337,7 +337,8 @@ check_config(const struct bridge *br, const struct port_config *c, char **why)
 static void
 announce(struct port *p, enum of_port_reason reason)
 {
-    ofconns_send_port_status(p->bridge->conns, &p->of, reason);
+    ofconns_send_port_status(p->bridge->conns, &p->of, reason == OFPPR_MODIFY ? &p->told : NULL, reason);
+    p->told = p->of;
 }
 
 int

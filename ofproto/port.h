@@ -40,6 +40,7 @@ struct port {
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes; /* Atomic. Patch ports: credited by translation. */
     char **options;                /* name, value, ..., NULL. */
     struct of_port of;             /* As OpenFlow describes it; main thread. */
+    struct of_port told;           /* The same as controllers were told of it last; main thread. */
     uint32_t refs;                 /* Atomic: 1 while it is in its bridge, more by port_ref(). */
     bool removed;                  /* Atomic: out of its bridge; 'bridge' is not to be followed then. */
 };

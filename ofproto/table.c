@@ -176,6 +176,12 @@ replaces_rule(const struct table *t, const struct flow_mod *fm)
     return found;
 }
 
+bool
+table_overlaps(const struct table *t, const struct flow_mod *fm)
+{
+    return fm->flags & OFPFF_CHECK_OVERLAP && classifier_overlaps(t->cls, &fm->match, fm->priority) && !replaces_rule(t, fm);
+}
+
 /* What every added rule must satisfy. '*table_id' is where it goes. */
 static enum of_error
 check_add(struct bridge *br, const struct flow_mod *fm, uint8_t *table_id)
@@ -190,7 +196,7 @@ check_add(struct bridge *br, const struct flow_mod *fm, uint8_t *table_id)
         return OFERR_OFPBRC_EPERM;
     }
     t = &br->tables[*table_id];
-    if (fm->flags & OFPFF_CHECK_OVERLAP && classifier_overlaps(t->cls, &fm->match, fm->priority)) {
+    if (table_overlaps(t, fm)) {
         return OFERR_OFPFMFC_OVERLAP;
     }
     if (classifier_n_rules(t->cls) >= t->max_flows && !replaces_rule(t, fm)) {

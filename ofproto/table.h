@@ -61,6 +61,8 @@ void tables_configure(struct bridge *, const struct table_config *, size_t n); /
 /* Check, build, publish. OFERR_OK, or an error and nothing changed. Steals fm->actions when it succeeds. Main thread. */
 enum of_error table_apply(struct bridge *, struct flow_mod *, const struct table_origin *);
 
+/* Is there a rule that OFPFF_CHECK_OVERLAP forbids to add another beside? One that would be replaced is none. Main thread. */
+bool table_overlaps(const struct table *, const struct flow_mod *);
 /* The rule that a learn action asks for: it is added, changed, or if it is as it shall be, its hard timeout begins again. Main thread. */
 void table_learn(struct bridge *, const struct flow_mod *);
 /* Are the actions right for a rule of that match in that table (OFPTT_ALL: in some)? table_apply() asks this itself. */

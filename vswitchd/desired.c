@@ -8,6 +8,7 @@
 #include "lib/base/daemon.h"
 #include "lib/base/dirs.h"
 #include "lib/base/log.h"
+#include "lib/base/stream.h"
 #include "lib/flow/classifier.h"
 #include "lib/of/of.h"
 
@@ -96,16 +97,17 @@ static void
 desired_controller(const struct ovsdb_row *row, struct controller_config *c)
 {
     const char *mode = row_string(row, "connection_mode");
-    const char *type = row_string(row, "type");
+    const char *type = row_string(row, "type"), *target = row_string(row, "target");
     int64_t probe_ms = column_number(row, "inactivity_probe", 5000);
 
     *c = (struct controller_config){
-        .target = row_string(row, "target"),
+        .target = target,
         .out_of_band = mode && !strcmp(mode, "out-of-band"),
         .max_backoff_s = (uint32_t) MAX(column_number(row, "max_backoff", 8000) / 1000, 1),
         .inactivity_probe_s = (uint32_t) DIV_ROUND_UP(MAX(probe_ms, 0), 1000),
         .enable_async = row_bool(row, "enable_async_messages", true),
-        .is_service = type && !strcmp(type, "service"),
+        /* Who connects to us serves the administrator, if nothing else is said. */
+        .is_service = type && *type ? !strcmp(type, "service") : stream_name_is_passive(target),
         .rate_limit = (uint32_t) column_number(row, "controller_rate_limit", 0),
         .burst_limit = (uint32_t) column_number(row, "controller_burst_limit", 0),
         .controller_queue_size = (uint16_t) column_number(row, "controller_queue_size", 0),

@@ -136,6 +136,8 @@ enum of_error switch_config_decode(const struct of_msg *, struct of_switch_confi
 void switch_desc_encode(const struct of_switch_desc *, const struct of_msg *request, struct buf *);
 enum of_error role_request_decode(const struct of_msg *, struct of_role_request *);
 void role_reply_encode(const struct of_role_request *, const struct of_msg *request, struct buf *);
+/* The ONF's extension of 1.3: another session took the master's role. */
+void role_status_encode(const struct of_role_request *now, struct buf *);
 enum of_error async_decode(const struct of_msg *, struct of_async *); /* In: what holds now; out: with what the message says. */
 void async_reply_encode(const struct of_async *, const struct of_msg *request, struct buf *);
 

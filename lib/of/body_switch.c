@@ -184,6 +184,20 @@ role_reply_encode(const struct of_role_request *r, const struct of_msg *request,
     of_msg_end(b, start);
 }
 
+#define ROLE_STATUS_MASTER_REQUEST 0 /* Why: a master was asked for. */
+
+void
+role_status_encode(const struct of_role_request *now, struct buf *b)
+{
+    size_t start = of_msg_begin(b, MSG_ONF_ROLE_STATUS, OF13, 0);
+
+    buf_put_be32(b, now->role);
+    buf_put_u8(b, ROLE_STATUS_MASTER_REQUEST);
+    buf_put_zeros(b, 3);
+    buf_put_be64(b, now->has_generation ? now->generation : UINT64_MAX);
+    of_msg_end(b, start);
+}
+
 /* Masks in the order of 1.3's structure and of 1.4's properties, where the slave's comes first. */
 static uint32_t *
 async_mask(struct of_async *a, unsigned i, bool slave)
@@ -244,7 +258,7 @@ async_decode(const struct of_msg *m, struct of_async *a)
 void
 async_reply_encode(const struct of_async *a, const struct of_msg *request, struct buf *b)
 {
-    static const uint32_t reasons13[] = {0x7, 0x7, 0xf}; /* Those that 1.3 knows. */
+    static const uint32_t reasons13[] = {0x7, 0x7, 0x3f}; /* Those that are told in 1.3. */
     size_t start = of_msg_begin(b, MSG_GET_ASYNC_REPLY, request->version, request->xid);
     struct of_async copy = *a;
 

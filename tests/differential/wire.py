@@ -61,11 +61,15 @@ class Closed(Exception):
 
 
 class Session:
-    def __init__(self, path, version):
+    def __init__(self, where, version):
+        """WHERE: the path of a socket, or one that is connected."""
         self.version = version
-        self.socket = socket.socket(socket.AF_UNIX)
+        if isinstance(where, str):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.connect(where)
+        else:
+            self.socket = where
         self.socket.settimeout(30)
-        self.socket.connect(path)
         self.received = b""
         self.next_xid = 1  # Never used twice: a switch that waits for the rest of a message may take the next of that number for it.
         bitmap = struct.pack("!HHI", 1, 8, 1 << version)

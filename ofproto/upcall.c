@@ -115,6 +115,7 @@ claim_flow(struct datapath *d, const struct flow_key *dp_key, const struct trans
     mf->actions_len = actions->len;
     if (!megaflows_add(d->megaflows, mf)) {
         COUNTER_INC(upcall_flow_duplicate);
+        place_flow_missed(d->place, mf->ufid);
         megaflow_free(mf);
         return NULL;
     }

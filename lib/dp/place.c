@@ -68,6 +68,7 @@ place_set_tier(struct place *p, struct place_flow *f, enum place_tier tier, cons
     f->why = why && *why ? reason_get(p, why) : NULL;
     reason_put(p, old);
     p->n_tier[f->tier]--;
+    f->since_ms = f->tier == tier ? f->since_ms : now_ms();
     f->tier = tier;
     p->n_tier[f->tier]++;
 }

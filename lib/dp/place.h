@@ -43,6 +43,9 @@ void place_flow_del(struct place *, struct dp_flow_del *, size_t n);
 int place_flow_dump(struct place *, bool terse,
                     bool (*fn)(const struct dp_flow_dumped *, const struct place_state *, void *arg),
                     void *arg);
+/* A packet came up for which there is a flow. If that is in a filter, the adapter has lost it (its firmware was
+ * reset, say): the flow goes back to the datapath. */
+void place_flow_missed(struct place *, dp_ufid);
 /* One flow with its content, wherever it lives; its counters may be those of the last dump. 0, or -errno
  * (-ENOENT). */
 int place_flow_get(struct place *, const dp_ufid *, void (*fn)(const struct dp_flow_dumped *, void *arg),

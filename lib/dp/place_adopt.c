@@ -146,6 +146,25 @@ place_read_counters(struct place *p, uint64_t seq)
     }
 }
 
+void
+place_flow_missed(struct place *p, dp_ufid ufid)
+{
+    struct place_flow *f;
+
+    if (!__atomic_load_n(&p->active, __ATOMIC_RELAXED)) {
+        return;
+    }
+    pthread_mutex_lock(&p->lock);
+    f = place_find(p, ufid);
+    /* It may have waited to come up since before the flow moved. */
+    if (f && f->prio && !f->busy && !f->demote && now_ms() - f->since_ms > PLACE_HW_LAG_MS) {
+        COUNTER_INC(tc_lost);
+        f->demote = true;
+        place_enqueue(p, f);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
 struct adoption {
     struct place *p;
     struct buf deletions; /* Requests. */

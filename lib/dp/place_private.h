@@ -53,6 +53,7 @@ struct place_flow {
     uint8_t heat;
     uint8_t sw_extra; /* Bytes a packet that TC's software counters leave out: the Ethernet header, and the
                          tag. */
+    int64_t since_ms; /* When it came to its tier. */
     int64_t retry_ms; /* What kept it out may pass: dumps queue it again from then on. 0: it may not. */
     struct cds_list_head queue_node;
     struct place_reason *why; /* NULL: none. */

@@ -102,6 +102,7 @@ place_demote(struct place *p, struct place_flow **flows, size_t n, const char *w
 
         f->in_dp = !puts[i].error || puts[i].error == -EEXIST;
         f->demote = false;
+        f->retry_ms = now_ms() + PLACE_REFUSED_MS;
         place_stats_add(&f->base, &f->tc);
         memset(&f->tc, 0, sizeof f->tc);
         place_forget_filter(p, f);

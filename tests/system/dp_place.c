@@ -315,6 +315,14 @@ reasons_are_told(void **state)
 }
 
 static void
+note_output(const struct dp_flow_dumped *f, void *output)
+{
+    assert_non_null(f->key);
+    assert_int_equal(f->actions_len, sizeof(struct action_output));
+    *(uint32_t *) output = ((const struct action_output *) f->actions)->port;
+}
+
+static void
 filters_are_adopted_or_swept(void **state)
 {
     struct lab *lab = *state;
@@ -322,6 +330,7 @@ filters_are_adopted_or_swept(void **state)
     struct flow_key key, mask;
     struct seen s;
     uint8_t frame[2000];
+    uint32_t output = 0;
 
     place_begin(lab, true, PLACE_POLICY_SKIP_HW);
     action_put_output(&actions, lab->b);
@@ -345,6 +354,8 @@ filters_are_adopted_or_swept(void **state)
     assert_memory_equal(&s.key, &key, sizeof key);
     assert_int_equal(s.mask.tp_src, htons(0xffff));
     assert_int_equal(s.mask.nw_src, 0);
+    assert_int_equal(place_flow_get(lab->place, &s.ufid, note_output, &output), 0);
+    assert_int_equal(output, lab->b);
     /* A flow beside the adopted one finds a place of its own. */
     put(lab, 13, &actions, false, 0);
     assert_int_equal(settle(lab, 1).flows[PLACE_TC], 2);

@@ -4,11 +4,12 @@ import json
 import re
 
 import pytest
-from harness.card import write
+from harness.card import FarVm, write
 from harness.switch import Bridge
 from harness.wait import equals, until
 from scapy.layers.l2 import ARP, Ether
-from test_forwarding import datagram
+from scapy.packet import Raw
+from test_forwarding import datagram, tagged
 from test_offload import filters, flows_from, sluicectl
 from test_restart import lost_while
 
@@ -148,6 +149,47 @@ def test_what_the_adapter_refuses_runs_in_the_kernel(switch, policy, card, lan):
         assert "eswemu: Unsupported key" in json.dumps(reasons)
     equals(lambda: bridge.flow("arp").packets, sent, "what was counted")
     assert not any("arp" in line for line in offloaded(switch, first))
+
+
+def test_vlans_to_the_wire(switch, card, bridge, make_vms):
+    """The adapter puts tags on and takes them off between a VF in a VLAN and the wire."""
+    (access,) = make_vms(1)
+    far = FarVm(2, card)
+    try:
+        bridge.plug(access, settings=["tag=10"])
+        bridge.plug(far, settings=["trunks=10"])
+        # Nobody answers to this Ethertype.
+        out = bytes(Ether(src=access.mac, dst=far.mac, type=0x88b5) / Raw(bytes(50)))
+        back = bytes(Ether(src=far.mac, dst=access.mac, type=0x88b5) / Raw(bytes(50)))
+
+        def both_ways():
+            far.drain()
+            access.send(out)
+            assert far.receive(wanted=lambda frame: frame[:12] == out[:12]) == tagged(out, 10)
+            access.drain()
+            far.send(tagged(back, 10))
+            assert access.receive(wanted=lambda frame: frame[:12] == back[:12]) == back
+
+        until_offloaded(switch, access, far, send=both_ways)
+        before = card.slow_packets(access, far)
+        for _ in range(5):
+            both_ways()
+        assert card.slow_packets(access, far) == before
+    finally:
+        far.close()
+
+
+@pytest.mark.ours
+def test_rules_that_the_adapter_forgets(switch, policy, card, lan):
+    """After a reset of its firmware, say: traffic goes on, by the kernel."""
+    _, first, second = lan
+    until_offloaded(switch, first, second, send=lambda: first.ping(second))
+    for number in range(len(card.rules())):
+        write(card.debug("forget"), number)
+    assert first.ping(second, count=5) == 5
+    if policy == "skip_sw":
+        until(lambda: first.ping(second) and {flow["tier"] for flow in flows_from(switch, first)} == {"ovs"}, "the flows are back")
+        assert "its filter was lost" in sluicectl(switch, "flows")
 
 
 def test_full_table(switch, policy, make_card, make_vms):

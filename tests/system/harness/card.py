@@ -50,9 +50,18 @@ class Card:
         self.free = list(range(N_VFS))
         for vf in self.free:
             run("ip", "link", "set", self.representor(vf), "addrgenmode", "none", "up")
+        run("ip", "link", "set", self.uplink(), "addrgenmode", "none", "up")
 
     def set_numvfs(self, count):
         write(f"{BUS}/devices/card{self.number}.0/sriov_numvfs", count)
+
+    def uplink(self):
+        """The representor of the wire."""
+        return f"card{self.number}pf0"
+
+    def cable(self):
+        """The far end of the wire."""
+        return f"card{self.number}cable0"
 
     def representor(self, vf):
         return f"card{self.number}pf0rep{vf}"
@@ -83,6 +92,22 @@ class Card:
             stats = json.loads(run("ip", "-j", "stats", "show", "dev", vm.port, "group", "offload", "subgroup", "cpu_hit"))
             total += stats[0]["stats64"]["rx"]["packets"]
         return total
+
+
+class FarVm(Vm):
+    """Another host, at the far end of CARD's wire."""
+
+    def __init__(self, number, card, **options):
+        self.card = card
+        super().__init__(number, **options)
+
+    def _make_devices(self):
+        run("ip", "link", "set", self.card.cable(), "name", "eth0", "address", self.mac, "netns", self.namespace)
+        return self.card.uplink()
+
+    def _delete_devices(self):
+        run("ip", "-n", self.namespace, "link", "set", "eth0", "down", check=False)
+        run("ip", "-n", self.namespace, "link", "set", "eth0", "name", self.card.cable(), "netns", "1", check=False)
 
 
 class VfVm(Vm):

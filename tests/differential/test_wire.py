@@ -5,7 +5,7 @@ import struct
 
 import pytest
 from fields import NXM_VLAN_TCI, PREREQUISITES, fields, ip
-from wire import NICIRA, OF10, OF13, ONF, VENDOR, Closed, Session, flow_mod, instruction, message, multipart, nicira, pad8, tlv, with_actions
+from wire import NICIRA, OF10, OF13, OF15, ONF, VENDOR, Closed, Session, flow_mod, instruction, message, multipart, nicira, pad8, tlv, with_actions
 from world import Pair
 
 SETUP = [["add-br", "br", "--", "set", "bridge", "br", "datapath_type=dummy", "fail_mode=secure",
@@ -62,7 +62,7 @@ def match_cases(version):
             yield f"unknown {oxm_class:x}:{number}", flow_mod(version, tlv((oxm_class, number, ONF), b"\0\0\0\1"))
 
 
-@pytest.mark.parametrize("version", [OF10, OF13])
+@pytest.mark.parametrize("version", range(OF10, OF15 + 1))
 def test_match_fields(pair, version):
     # A packet's type is taken by itself only: what Ethernet bridges make of other types is not told in the same way.
     compare(pair, version, [case for case in match_cases(version) if "PACKET_TYPE" not in case[0]])

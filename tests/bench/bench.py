@@ -310,6 +310,16 @@ def bare_tc(results, count=5000):
     run("ip", "link", "del", name)
 
 
+def succeeds(what, function, *arguments):
+    """A benchmark that fails is said and leaves the others their turn."""
+    try:
+        function(*arguments)
+        return True
+    except (AssertionError, OSError, subprocess.SubprocessError, ValueError) as error:
+        print(f"  {what}: failed: {error}", flush=True)
+        return False
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("where", choices=["native", "lab"])
@@ -327,16 +337,19 @@ def main():
                 "misses": lambda daemon: bench_misses(results, daemon, TIERS["kernel"], "ovs", "misses"),
                 "tc": lambda daemon: bench_misses(results, daemon, tc, "tc", "misses into TC (skip_hw)")},
     }[options.where]
+    limits = {"ports": bare_ports, "misses": bare_flows, "tc": bare_tc}
+    failed = False
     for name, benchmark in benchmarks.items():
-        if options.only in name:
-            print(f"{name}:", flush=True)
-            for daemon in options.daemon or DAEMONS:
-                benchmark(daemon)
-    for name, limit in {"ports": bare_ports, "misses": bare_flows, "tc": bare_tc}.items():
-        if options.where == "lab" and options.only in name:
-            limit(results)
+        if options.only not in name:
+            continue
+        print(f"{name}:", flush=True)
+        for daemon in options.daemon or DAEMONS:
+            failed |= not succeeds(f"{name}, {daemon}", benchmark, daemon)
+        if name in limits:
+            failed |= not succeeds(f"{name}, bare limit", limits[name], results)
     results.show()
+    return failed
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -31,7 +31,7 @@ class Replay:
 
     def __init__(self, path, folder):
         self.path = path
-        self.answers = []                  # By the tool's request: bytes until the next one.
+        self.answers = [[]]                # What came before the tool's first request, after it, after the second ...
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(os.path.join(folder, "replay"))
         self.listener.listen()
@@ -45,7 +45,7 @@ class Replay:
         server = threading.Thread(target=lambda: serve(self.listener.accept()[0]))
         server.start()
         before = children_seconds()
-        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=300)
         self.tool_cpu = children_seconds() - before
         server.join()
 
@@ -74,7 +74,6 @@ class Replay:
     def answer(self, tool):
         tool.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, CHUNK)
         for answer in self.answers:
-            receive_message(tool)
             for data in answer:
                 tool.sendall(data)
-        receive_message(tool)
+            receive_message(tool)

@@ -81,10 +81,17 @@ try_mask(uint32_t i, struct search *x)
 static __always_inline struct ebpf_flow_value *
 find_flow(struct scratch *s, const struct ebpf_config *config)
 {
-    uint16_t *cached = &s->cache[key_hash(s) & (EBPF_CACHE - 1)];
+    uint32_t cpu = bpf_get_smp_processor_id();
+    struct ebpf_cache *cache = bpf_map_lookup_elem(&caches, &cpu);
     struct search x = {.s = s, .config = config};
     struct ebpf_flow_value *flow;
+    uint16_t *cached;
+    uint64_t *hits;
 
+    if (!cache) {
+        return NULL;
+    }
+    cached = &cache->masks[key_hash(s) & (EBPF_CACHE - 1)];
     if (*cached) {
         flow = find_in(s, *cached - 1u);
         if (flow) {
@@ -97,6 +104,11 @@ find_flow(struct scratch *s, const struct ebpf_config *config)
         return NULL;
     }
     *cached = (uint16_t) x.found;
+    x.found--;
+    hits = bpf_map_lookup_elem(&mask_hits, &x.found);
+    if (hits) {
+        ++*hits;
+    }
     return bpf_map_lookup_elem(&flows, &s->lookup); /* try_mask() left it there. */
 }
 

@@ -43,6 +43,7 @@ struct ebpf_flow {
 struct ebpf_mask_user {
     uint32_t n_flows; /* 0: free. */
     struct ebpf_mask mask;
+    uint64_t seen, hits; /* Lookups counted by the programs; those of late. */
 };
 
 /* Numbers of 0 .. size-1 lent in blocks of 1, 2, 4 ... 64. What is given back is lent again only after a grace period of the kernel's RCU, since a program may
@@ -156,5 +157,6 @@ int ebpf_map_flows(const struct ebpf *);
 int ebpf_map_acts(const struct ebpf *);
 int ebpf_map_counters(const struct ebpf *);
 uint64_t ebpf_total(const struct ebpf *, enum ebpf_total);
+uint64_t ebpf_mask_hits(const struct ebpf *, uint32_t mask);
 
 #endif

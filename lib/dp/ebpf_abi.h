@@ -40,6 +40,12 @@ struct ebpf_flow_value {
     uint32_t flags;
 };
 
+/* caches: by the hash of a packet's key, the mask it was found with last, plus one; only a hint. */
+#define EBPF_CACHE 32768
+struct ebpf_cache {
+    uint16_t masks[EBPF_CACHE];
+};
+
 /* masks */
 struct ebpf_mask {
     uint64_t words[EBPF_KEY_WORDS];

@@ -53,13 +53,38 @@ ebpf_masks_publish(struct ebpf *e)
 {
     uint32_t next = !e->config->active, n = 0;
 
+    /* Sorted by insertion, those with most hits first: there are few. */
     for (unsigned i = 0; i < EBPF_MAX_MASKS; i++) {
+        uint16_t *order = e->config->order[next];
+        uint32_t at = n;
+
         if (e->masks[i].n_flows) {
-            e->config->order[next][n++] = (uint16_t) i;
+            for (; at && e->masks[order[at - 1]].hits < e->masks[i].hits; at--) {
+                order[at] = order[at - 1];
+            }
+            order[at] = (uint16_t) i;
+            n++;
         }
     }
     e->config->n_masks[next] = n;
     __atomic_store_n(&e->config->active, next, __ATOMIC_RELEASE);
+}
+
+/* By the hits since the last time, and half of those before. */
+static void
+sort_masks(struct ebpf *e)
+{
+    for (uint32_t i = 0; i < EBPF_MAX_MASKS; i++) {
+        struct ebpf_mask_user *m = &e->masks[i];
+
+        if (m->n_flows) {
+            uint64_t now = ebpf_mask_hits(e, i);
+
+            m->hits = m->hits / 2 + (now - m->seen);
+            m->seen = now;
+        }
+    }
+    ebpf_masks_publish(e);
 }
 
 static int
@@ -80,7 +105,7 @@ mask_get(struct ebpf *e, const struct ebpf_mask *mask, uint16_t *id)
     if (free_one == EBPF_MAX_MASKS || bpf_map_update_elem(ebpf_map_masks(e), &free_one, mask, BPF_ANY)) {
         return -ENOSPC;
     }
-    e->masks[free_one] = (struct ebpf_mask_user){1, *mask};
+    e->masks[free_one] = (struct ebpf_mask_user){1, *mask, ebpf_mask_hits(e, free_one), 0};
     *id = (uint16_t) free_one;
     ebpf_masks_publish(e);
     return 0;
@@ -385,7 +410,7 @@ pass_got(const struct dp_flow_dumped *flow, void *dump)
     d->one(&out, d->arg);
 }
 
-/* Of the slots in use, by few system calls. */
+/* Of the slots in use, by few system calls; and the masks are put in order, as often as somebody looks at all flows. */
 static void
 read_counters(struct ebpf *e, struct dump *d)
 {
@@ -394,6 +419,7 @@ read_counters(struct ebpf *e, struct dump *d)
 
     pthread_mutex_lock(&e->mutex);
     d->n = e->slots.used;
+    sort_masks(e);
     pthread_mutex_unlock(&e->mutex);
     d->kernel = xcalloc(MAX(d->n, 1U), sizeof *d->kernel);
     for (uint32_t done = 0; done < d->n;) {

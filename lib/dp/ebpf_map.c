@@ -44,6 +44,7 @@ size_maps(struct ebpf *e)
 
     error = error ? error : bpf_map__set_max_entries(b->maps.counters, EBPF_MAX_FLOWS);
     error = error ? error : bpf_map__set_max_entries(b->maps.acts, EBPF_MAX_ACTS_ALL);
+    error = error ? error : bpf_map__set_max_entries(b->maps.caches, e->n_cpus);
     return error ? error : bpf_map__set_max_entries(b->maps.buffers, e->n_cpus);
 }
 
@@ -254,17 +255,29 @@ ebpf_map_counters(const struct ebpf *e)
     return bpf_map__fd(e->programs->maps.counters);
 }
 
-uint64_t
-ebpf_total(const struct ebpf *e, enum ebpf_total which)
+/* Of all processors. */
+static uint64_t
+sum_of(const struct ebpf *e, const struct bpf_map *map, uint32_t key)
 {
     uint64_t *values = xcalloc(e->n_cpus, sizeof *values), sum = 0;
-    uint32_t key = which;
 
-    if (!bpf_map_lookup_elem(bpf_map__fd(e->programs->maps.totals), &key, values)) {
+    if (!bpf_map_lookup_elem(bpf_map__fd(map), &key, values)) {
         for (unsigned i = 0; i < e->n_cpus; i++) {
             sum += values[i];
         }
     }
     free(values);
     return sum;
+}
+
+uint64_t
+ebpf_total(const struct ebpf *e, enum ebpf_total which)
+{
+    return sum_of(e, e->programs->maps.totals, which);
+}
+
+uint64_t
+ebpf_mask_hits(const struct ebpf *e, uint32_t mask)
+{
+    return sum_of(e, e->programs->maps.mask_hits, mask);
 }

@@ -3,8 +3,6 @@
 #ifndef LIB_DP_EBPF_MAPS_BPF_H
 #define LIB_DP_EBPF_MAPS_BPF_H 1
 
-#define EBPF_CACHE 1024
-
 /* What a packet on its way needs, one for each processor: nothing that runs in a receive softirq is interrupted by another of its kind. */
 struct scratch {
     struct flow_key key;
@@ -14,7 +12,6 @@ struct scratch {
     uint32_t tags;       /* VLAN tags, that beside the packet included. */
     bool routed;         /* It is on its way to elsewhere by a routing header. */
     bool l4_whole;       /* The transport header is all there. */
-    uint16_t cache[EBPF_CACHE]; /* By hash of the key: mask that it was found with, plus one. */
 };
 
 struct {
@@ -54,6 +51,14 @@ struct {
     __type(value, struct ebpf_mask);
 } masks SEC(".maps");
 
+/* Lookups that went through the tuples and ended with that mask. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, EBPF_MAX_MASKS);
+    __type(key, uint32_t);
+    __type(value, uint64_t);
+} mask_hits SEC(".maps");
+
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 1);
@@ -90,6 +95,14 @@ struct {
     __type(key, uint32_t);
     __type(value, struct ebpf_upcall_buffer);
 } buffers SEC(".maps");
+
+/* One for each processor. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, uint32_t);
+    __type(value, struct ebpf_cache);
+} caches SEC(".maps");
 
 struct ring {
     __uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -295,18 +295,24 @@ port_apply_device(struct vswitch *vs, struct running_bridge *b, struct running_p
     }
 }
 
+/* One that was unplugged for a change, or whose device came back, has its number again if it is free. */
 static void
-port_plug(struct running_bridge *b, struct running_port *p, const struct desired_port *d)
+port_plug(struct running_bridge *b, struct running_port *p, struct desired_port *d)
 {
     char *why = NULL;
-    int error = port_add(b->bridge, &d->config, &p->port, &why);
+    int error;
 
+    if (p->ofport) {
+        d->config.ofport_before = p->ofport;
+    }
+    error = port_add(b->bridge, &d->config, &p->port, &why);
     if (error) {
         p->port = NULL;
         port_refuse(p, LOG_LEVEL_WARN, why ? why : xasprintf("could not add network device %s to ofproto (%s)", p->name, errno_text(error)));
         return;
     }
-    log_info(LOG_bridge, "bridge %s: added interface %s on port %u", b->name, p->name, port_ofport(p->port) & 0xffff);
+    p->ofport = port_ofport(p->port);
+    log_info(LOG_bridge, "bridge %s: added interface %s on port %u", b->name, p->name, p->ofport & 0xffff);
     replace_text(&p->error, NULL);
     p->status_dirty = true;
 }

@@ -16,6 +16,7 @@ struct running_port {
     char interface_uuid[37], port_uuid[37];
     uint64_t interface_seq, port_seq; /* What was reconciled; 0: look again. */
     struct port *port;           /* NULL: could not be added (yet). */
+    uint32_t ofport;             /* The number that it has, or had last; 0: none yet. */
     char *error;                 /* Interface.error; NULL: none. */
     uint32_t mtu_request;        /* 0: none; one of type internal follows the others' then. */
     uint32_t mtu;                /* Of the device, as last looked at. */

@@ -251,8 +251,7 @@ reply_done(void *request)
 static void
 purge_and_reply(struct datapath *d, struct appctl_request *request)
 {
-    revalidators_purge(d->revalidators);
-    revalidators_after_cycle(d->revalidators, reply_done, request);
+    revalidators_purge(d->revalidators, reply_done, request);
 }
 
 static void
@@ -353,9 +352,10 @@ one_datapath_done(void *wait)
     }
 }
 
-/* Answers when every datapath has had a whole cycle. */
+/* Asks the revalidators of every datapath, and answers when all have done it. */
 static void
-wait_for_all(struct ofproto *o, struct appctl_request *request, bool purge)
+ask_all(struct ofproto *o, struct appctl_request *request,
+        void (*ask)(struct revalidators *, void (*done)(void *arg), void *arg))
 {
     struct revalidator_wait *w = xzalloc(sizeof *w);
     struct datapath *d;
@@ -364,10 +364,7 @@ wait_for_all(struct ofproto *o, struct appctl_request *request, bool purge)
     w->n_datapaths = 1;
     cds_list_for_each_entry (d, &o->datapaths, node) {
         w->n_datapaths++;
-        if (purge) {
-            revalidators_purge(d->revalidators);
-        }
-        revalidators_after_cycle(d->revalidators, one_datapath_done, w);
+        ask(d->revalidators, one_datapath_done, w);
     }
     one_datapath_done(w);
 }
@@ -375,13 +372,25 @@ wait_for_all(struct ofproto *o, struct appctl_request *request, bool purge)
 static void
 cmd_revalidator_wait(struct appctl_request *request, int argc, const char *argv[], void *o)
 {
-    wait_for_all(o, request, false);
+    ask_all(o, request, revalidators_after_cycle);
 }
 
 static void
 cmd_revalidator_purge(struct appctl_request *request, int argc, const char *argv[], void *o)
 {
-    wait_for_all(o, request, true);
+    ask_all(o, request, revalidators_purge);
+}
+
+static void
+cmd_revalidator_pause(struct appctl_request *request, int argc, const char *argv[], void *o)
+{
+    ask_all(o, request, revalidators_pause);
+}
+
+static void
+cmd_revalidator_resume(struct appctl_request *request, int argc, const char *argv[], void *o)
+{
+    ask_all(o, request, revalidators_resume);
 }
 
 void
@@ -398,4 +407,6 @@ commands_register_datapath(struct ofproto *o)
     appctl_register("upcall/show", "", 0, 0, cmd_upcall_show, o);
     appctl_register("revalidator/wait", "", 0, 0, cmd_revalidator_wait, o);
     appctl_register("revalidator/purge", "", 0, 0, cmd_revalidator_purge, o);
+    appctl_register("revalidator/pause", "", 0, 0, cmd_revalidator_pause, o);
+    appctl_register("revalidator/resume", "", 0, 0, cmd_revalidator_resume, o);
 }

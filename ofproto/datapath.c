@@ -151,6 +151,26 @@ datapath_port(const struct datapath *d, uint32_t dp_port)
     return node ? caa_container_of(node, struct port, dp_node) : NULL;
 }
 
+struct port *
+datapath_key_to_translate(const struct datapath *d, const struct flow_key *dp_key, struct flow_key *key)
+{
+    struct port *p = datapath_port(d, dp_key->in_port);
+
+    *key = *dp_key;
+    packet_key_limit_vlans(key, d->ofproto->config.vlan_limit);
+    if (p) {
+        key->in_port = p->ofp;
+    }
+    return p;
+}
+
+void
+datapath_mask_from_translate(const struct datapath *d, const struct flow_key *dp_key, struct flow_key *mask)
+{
+    packet_mask_limit_vlans(dp_key, mask, d->ofproto->config.vlan_limit);
+    translate_add_layout(dp_key, mask);
+}
+
 void
 datapath_add_port(struct datapath *d, struct port *p)
 {

@@ -34,6 +34,11 @@ void datapath_stop(struct datapath *);
 struct datapath *datapath_by_name(struct ofproto *, const char *name); /* "system@ovs-system", "ovs-system". */
 /* RCU read section. The port that has this number in the datapath, or NULL. */
 struct port *datapath_port(const struct datapath *, uint32_t dp_port);
+/* A key of the datapath as translation wants it: with OpenFlow's port number, and no more VLAN tags than other_config:vlan-limit allows. RCU read section; returns the
+ * port, or NULL: no bridge has it. */
+struct port *datapath_key_to_translate(const struct datapath *, const struct flow_key *dp_key, struct flow_key *key);
+/* The mask of a translation of such a key as the datapath wants it. */
+void datapath_mask_from_translate(const struct datapath *, const struct flow_key *dp_key, struct flow_key *mask);
 void datapath_add_port(struct datapath *, struct port *);
 void datapath_remove_port(struct datapath *, struct port *);
 void datapath_start_forwarding(struct datapath *);

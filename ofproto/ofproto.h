@@ -27,7 +27,7 @@ void ofproto_register_commands(struct ofproto *); // The ovs-appctl commands of 
 struct ofproto_config {
     uint32_t flow_limit, max_idle_ms, max_revalidator_ms, min_revalidate_pps;
     unsigned n_handler_threads, n_revalidator_threads; /* 0: default by cores. */
-    unsigned vlan_limit;
+    unsigned vlan_limit; /* From 1: tags that are looked at. */
     bool hw_offload;
     enum place_policy tc_policy;
 };

@@ -41,8 +41,9 @@ struct revalidators {
     pthread_mutex_t mutex;     /* Guards what follows, up to the blank line; held for a moment only. */
     pthread_cond_t wake;
     bool stop, woken, purge;
+    bool paused;               /* No cycles but those that purge. */
     struct waiter *waiters;
-    uint64_t begun;            /* Cycles. */
+    uint64_t begun, ended;     /* Cycles. */
 
     uint64_t cycle;            /* Leader's: the number of this one. */
     uint64_t generation;       /* Leader's: what this cycle brings megaflows up to. */
@@ -163,19 +164,17 @@ translate_again(struct sweep *sw, struct megaflow *mf)
     COUNTER_INC(revalidate_translated);
     flow_sparse_expand(mf->key, &dp_key);
     flow_sparse_expand(mf->mask, &mask);
-    in.key = dp_key;
-    in.in_port = datapath_port(d, dp_key.in_port);
+    in.in_port = datapath_key_to_translate(d, &dp_key, &in.key);
     if (!in.in_port) {
         return false;
     }
-    in.key.in_port = in.in_port->ofp;
     in.bridge = in.in_port->bridge;
     translate_out_clear(&sw->out);
     translate(&in, &sw->out);
     if (!sw->out.cacheable) {
         return false;
     }
-    translate_add_layout(&dp_key, &sw->out.mask);
+    datapath_mask_from_translate(d, &dp_key, &sw->out.mask);
     if (!mask_covers(&mask, &sw->out.mask)) {
         return false;
     }
@@ -354,6 +353,19 @@ run_cycle(struct revalidators *rv)
     __atomic_store_n(&rv->last_ms, now_ms() - start, __ATOMIC_RELAXED);
 }
 
+/* Waits, the mutex held, until a cycle is due: something changed, there is to be a purge, or it is 'until'. */
+static void
+wait_until_due(struct revalidators *rv, const struct timespec *until)
+{
+    while (!rv->stop && !rv->purge && (rv->paused || !rv->woken)) {
+        if (rv->paused) {
+            pthread_cond_wait(&rv->wake, &rv->mutex);
+        } else if (pthread_cond_timedwait(&rv->wake, &rv->mutex, until) && !rv->paused) {
+            return;
+        }
+    }
+}
+
 /* Sleeps until there is a reason for a cycle. false: stop. */
 static bool
 wait_for_work(struct revalidators *rv)
@@ -371,14 +383,14 @@ wait_for_work(struct revalidators *rv)
     }
     urcu_qsbr_thread_offline();
     pthread_mutex_lock(&rv->mutex);
-    while (!rv->stop && !rv->woken && !pthread_cond_timedwait(&rv->wake, &rv->mutex, &until)) {
-        continue;
-    }
-    if (rv->woken && !rv->stop) {
-        pthread_mutex_unlock(&rv->mutex);
-        usleep((useconds_t) MAX(COALESCE_MS, MIN(revalidators_dump_ms(rv), COALESCE_MAX_MS)) * 1000);
-        pthread_mutex_lock(&rv->mutex);
-    }
+    do {
+        wait_until_due(rv, &until);
+        if (rv->woken && !rv->stop) {
+            pthread_mutex_unlock(&rv->mutex);
+            usleep((useconds_t) MAX(COALESCE_MS, MIN(revalidators_dump_ms(rv), COALESCE_MAX_MS)) * 1000);
+            pthread_mutex_lock(&rv->mutex);
+        }
+    } while (rv->paused && !rv->purge && !rv->stop);
     __atomic_store_n(&rv->woken, false, __ATOMIC_RELAXED);
     rv->purging = rv->purge;
     rv->purge = false;
@@ -396,6 +408,7 @@ tell_waiters(struct revalidators *rv)
     struct waiter *done = NULL, **p = &rv->waiters;
 
     pthread_mutex_lock(&rv->mutex);
+    rv->ended = rv->begun;
     while (*p) {
         struct waiter *w = *p;
 
@@ -491,30 +504,65 @@ revalidators_wake(struct revalidators *rv)
     pthread_mutex_unlock(&rv->mutex);
 }
 
-void
-revalidators_after_cycle(struct revalidators *rv, void (*done)(void *arg), void *arg)
+/* Wakes the leader, the mutex held. */
+static void
+wake_leader(struct revalidators *rv)
+{
+    __atomic_store_n(&rv->woken, true, __ATOMIC_RELAXED);
+    pthread_cond_signal(&rv->wake);
+}
+
+/* Calls done(arg) after the cycle of this number; the mutex is held. */
+static void
+add_waiter(struct revalidators *rv, uint64_t cycle, void (*done)(void *arg), void *arg)
 {
     struct waiter *w = xzalloc(sizeof *w);
 
-    w->done = done;
-    w->arg = arg;
-    pthread_mutex_lock(&rv->mutex);
-    w->cycle = rv->begun + 1;
-    w->next = rv->waiters;
+    *w = (struct waiter){rv->waiters, cycle, done, arg};
     rv->waiters = w;
-    __atomic_store_n(&rv->woken, true, __ATOMIC_RELAXED);
-    pthread_cond_signal(&rv->wake);
+}
+
+void
+revalidators_after_cycle(struct revalidators *rv, void (*done)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&rv->mutex);
+    add_waiter(rv, rv->begun + 1, done, arg);
+    wake_leader(rv);
     pthread_mutex_unlock(&rv->mutex);
 }
 
 void
-revalidators_purge(struct revalidators *rv)
+revalidators_purge(struct revalidators *rv, void (*done)(void *arg), void *arg)
 {
     pthread_mutex_lock(&rv->mutex);
     rv->purge = true;
-    __atomic_store_n(&rv->woken, true, __ATOMIC_RELAXED);
-    pthread_cond_signal(&rv->wake);
+    add_waiter(rv, rv->begun + 1, done, arg);
+    wake_leader(rv);
     pthread_mutex_unlock(&rv->mutex);
+}
+
+void
+revalidators_pause(struct revalidators *rv, void (*done)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&rv->mutex);
+    rv->paused = true;
+    pthread_cond_signal(&rv->wake); /* It may be waiting for the time of the next one. */
+    if (rv->ended == rv->begun) {
+        loop_post(rv->datapath->ofproto->loop, done, arg);
+    } else {
+        add_waiter(rv, rv->begun, done, arg);
+    }
+    pthread_mutex_unlock(&rv->mutex);
+}
+
+void
+revalidators_resume(struct revalidators *rv, void (*done)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&rv->mutex);
+    rv->paused = false;
+    wake_leader(rv);
+    pthread_mutex_unlock(&rv->mutex);
+    loop_post(rv->datapath->ofproto->loop, done, arg);
 }
 
 unsigned

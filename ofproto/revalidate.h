@@ -15,8 +15,12 @@ void revalidators_configure(struct revalidators *, const struct ofproto_config *
 void revalidators_wake(struct revalidators *);               /* Any thread; 'rv' may be NULL. */
 /* Calls done(arg) in the main thread after a cycle that began after this call. */
 void revalidators_after_cycle(struct revalidators *, void (*done)(void *arg), void *arg);
-/* The next cycle removes every megaflow. */
-void revalidators_purge(struct revalidators *);
+/* Removes every megaflow in a cycle of its own, and calls done(arg) in the main thread after it; also while the threads rest. */
+void revalidators_purge(struct revalidators *, void (*done)(void *arg), void *arg);
+/* The threads rest until they are told to go on: no megaflow is changed or removed and nothing credited, but by a purge. done(arg) is called in the main thread once
+ * they rest, or go on. */
+void revalidators_pause(struct revalidators *, void (*done)(void *arg), void *arg);
+void revalidators_resume(struct revalidators *, void (*done)(void *arg), void *arg);
 unsigned revalidators_n(const struct revalidators *);
 uint32_t revalidators_flow_limit(const struct revalidators *);
 void revalidators_set_flow_limit(struct revalidators *, uint32_t); /* Until revalidators_configure(). */

@@ -98,7 +98,7 @@ parse_args(struct request *r, int argc, const char *argv[])
 }
 
 static char *
-parse_packet(struct request *r, const char *hex)
+parse_packet(struct ofproto *o, struct request *r, const char *hex)
 {
     struct buf bytes = BUF_EMPTY;
     char *error = NULL;
@@ -122,6 +122,7 @@ parse_packet(struct request *r, const char *hex)
         memset(&key.eth_dst, 0, sizeof key - offsetof(struct flow_key, eth_dst));
         r->packet = packet_new(bytes.data, bytes.len);
         packet_extract(r->packet, &key);
+        packet_key_limit_vlans(&key, o->config.vlan_limit);
         r->key = key;
     }
     buf_free(&bytes);
@@ -209,7 +210,7 @@ parse_flow(struct ofproto *o, struct request *r)
     }
     error = parse_bridge_flow(o, r, r->args[0], r->args[1]);
     if (!error && n == 3) {
-        error = parse_packet(r, r->args[2]);
+        error = parse_packet(o, r, r->args[2]);
     }
     if (!error && r->generate) {
         r->packet = packet_compose(&r->key, r->l7_len);

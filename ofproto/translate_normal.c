@@ -188,7 +188,7 @@ put_tags(struct flow_key *key, const struct tags *t, int priority_tags)
     for (unsigned i = 0; i < FLOW_N_VLANS; i++) {
         uint16_t tci = t->v[i].vid | t->v[i].pcp;
 
-        if (tci || (!i && priority_tags == PRIORITY_TAGS_ALWAYS)) {
+        if (tci || (t->v[i].tpid && priority_tags == PRIORITY_TAGS_ALWAYS)) {
             key->vlan[i].tpid = htons(t->v[i].tpid ? t->v[i].tpid : TPID_8021Q);
             key->vlan[i].tci = htons(tci | FLOW_VLAN_PRESENT);
         } else {

@@ -79,19 +79,6 @@ post_main_effects(struct datapath *d, struct translate_out *out)
     loop_post(d->ofproto->loop, apply_in_main, e);
 }
 
-/* The key as translation wants it: with OpenFlow's port number. NULL: no bridge has the port. */
-static struct port *
-to_ofproto_key(struct datapath *d, const struct flow_key *dp_key, struct flow_key *key)
-{
-    struct port *p = datapath_port(d, dp_key->in_port);
-
-    *key = *dp_key;
-    if (p) {
-        key->in_port = p->ofp;
-    }
-    return p;
-}
-
 /* Makes the megaflow and claims its ufid; installing comes with the rest of the batch. */
 static struct megaflow *
 claim_flow(struct datapath *d, const struct flow_key *dp_key, const struct translate_out *out, uint64_t generation, struct bridge *br,
@@ -107,7 +94,7 @@ claim_flow(struct datapath *d, const struct flow_key *dp_key, const struct trans
         COUNTER_INC(upcall_flow_limit);
         return NULL;
     }
-    translate_add_layout(dp_key, &mask);
+    datapath_mask_from_translate(d, dp_key, &mask);
     mf = megaflow_create(dp_key, &mask, out, generation);
     buf_clear(actions);
     megaflow_datapath_actions(out, br->id, actions);
@@ -131,7 +118,7 @@ translate_upcall(struct handler *h, unsigned i, bool miss)
     uint64_t generation = __atomic_load_n(&d->generation, __ATOMIC_ACQUIRE);
     struct translate_in in = {.packet = up->packet};
 
-    in.in_port = to_ofproto_key(d, &up->key, &in.key);
+    in.in_port = datapath_key_to_translate(d, &up->key, &in.key);
     if (!in.in_port) {
         COUNTER_INC(upcall_unknown_port);
         return;
@@ -375,6 +362,7 @@ packet_out_execute(struct bridge *br, const struct packet_out *po)
     if (!error) {
         in.packet = packet;
         in.in_port = bridge_port(br, po->in_port);
+        packet_key_limit_vlans(&in.key, br->ofproto->config.vlan_limit);
         translate_out_init(&out);
         translate(&in, &out);
         execute_in_main(br, packet, &in.key, in.in_port, &out);

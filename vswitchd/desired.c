@@ -68,6 +68,8 @@ tc_policy_of(const char *text)
 void
 desired_global(const struct ovsdb_row *row, struct ofproto_config *c)
 {
+    unsigned vlan_limit = (unsigned) map_number(row, "vlan-limit", 0, UINT32_MAX, 1);
+
     *c = (struct ofproto_config){
         .flow_limit = (uint32_t) map_number(row, "flow-limit", 0, UINT32_MAX, 200000),
         .max_idle_ms = (uint32_t) map_number(row, "max-idle", 500, UINT32_MAX, 10000),
@@ -75,7 +77,7 @@ desired_global(const struct ovsdb_row *row, struct ofproto_config *c)
         .min_revalidate_pps = (uint32_t) map_number(row, "min-revalidate-pps", 0, UINT32_MAX, 5),
         .n_handler_threads = (unsigned) map_number(row, "n-handler-threads", 1, 256, 0),
         .n_revalidator_threads = (unsigned) map_number(row, "n-revalidator-threads", 1, 256, 0),
-        .vlan_limit = (unsigned) map_number(row, "vlan-limit", 0, FLOW_N_VLANS, 1),
+        .vlan_limit = vlan_limit ? vlan_limit : FLOW_N_VLANS,
         .hw_offload = row_map_bool(row, "other_config", "hw-offload", false),
         .tc_policy = tc_policy_of(row_map(row, "other_config", "tc-policy")),
     };

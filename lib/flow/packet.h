@@ -34,6 +34,9 @@ void packet_parse_mask(const struct flow_key *key, struct flow_key *mask);
 /* What the key would be, had only 'limit' VLAN tags been understood (other_config:vlan-limit of ovs-vswitchd.conf.db(5)): with more tags the next
  * one's TPID is the Ethertype and nothing behind it is known. */
 void packet_key_limit_vlans(struct flow_key *key, unsigned limit);
+/* 'mask' is of what 'key' is with that limit: makes it one for 'key' itself, to which all packets belong that look the same so far. The Ethertype
+ * behind the tags stays in it: no datapath does without. */
+void packet_mask_limit_vlans(const struct flow_key *key, struct flow_key *mask, unsigned limit);
 
 /* Header edits, with checksum repair. Each does nothing when the packet has no such header. They need the layer offsets that
  * packet_extract() set and keep them true, but for packet_pop_mpls() of the last label: what is behind it must be extracted again. */

@@ -360,3 +360,17 @@ packet_key_limit_vlans(struct flow_key *key, unsigned limit)
         memcpy(key->vlan, kept, sizeof kept);
     }
 }
+
+void
+packet_mask_limit_vlans(const struct flow_key *key, struct flow_key *mask, unsigned limit)
+{
+    if (limit < FLOW_N_VLANS && key->vlan[limit].tpid) {
+        struct flow_vlan kept[FLOW_N_VLANS] = {{0, 0}};
+
+        memcpy(kept, mask->vlan, limit * sizeof kept[0]);
+        kept[limit] = (struct flow_vlan){.tpid = UINT16_MAX, .tci = htons(FLOW_VLAN_PRESENT)};
+        memset(&mask->eth_type, 0, sizeof *mask - offsetof(struct flow_key, eth_type));
+        memcpy(mask->vlan, kept, sizeof kept);
+        mask->eth_type = UINT16_MAX;
+    }
+}

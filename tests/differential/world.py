@@ -3,7 +3,7 @@
 
     plain    p1 .. p6, no VLAN configuration; p6 does not take part in floods
     vlan     v1 access 10, v2 trunk 10 and 20, v3 native-untagged 20, v4 native-tagged 10, v5 dot1q-tunnel 30 for 7 and 10,
-             v6 trunk of all with priority tags, v7 access 20; v1 and v7 are protected
+             v6 and v8 trunks of all with priority tags if not zero, and always, v7 access 20; v1 and v7 are protected
     left     a1, a2, a3 -- patch -- right: b1, b2, b3 (b3 is told not to forward)
 """
 import os
@@ -18,13 +18,15 @@ from control import Control  # noqa: E402
 
 BRIDGES = {"plain": 0, "vlan": 10, "left": 20, "right": 30}
 PORTS = {"plain": {f"p{i}": i for i in range(1, 7)},
-         "vlan": {f"v{i}": 10 + i for i in range(1, 8)},
+         "vlan": {f"v{i}": 10 + i for i in range(1, 9)},
          "left": {"a1": 21, "a2": 22, "a3": 23, "toright": 29},
          "right": {"b1": 31, "b2": 32, "b3": 33, "toleft": 39}}
 PATCHES = {"toright": "toleft", "toleft": "toright"}
 SETTINGS = {"v1": ["tag=10", "protected=true"], "v2": ["trunks=10,20"], "v3": ["tag=20", "vlan_mode=native-untagged"],
             "v4": ["tag=10", "vlan_mode=native-tagged"], "v5": ["tag=30", "vlan_mode=dot1q-tunnel", "cvlans=7,10"],
-            "v6": ["other_config:priority-tags=if-nonzero"], "v7": ["tag=20", "protected=true"]}
+            "v6": ["other_config:priority-tags=if-nonzero"], "v8": ["other_config:priority-tags=always"], "v7": ["tag=20", "protected=true"]}
+# In the lab: what is sent into the first port of this bridge comes out of the second.
+MARKER, MARKER_PORTS = "marker", ["m1", "m2"]
 PORT_CONFIG = {"p6": ["plain", "no-flood"], "b3": ["right", "no-forward"]}
 
 
@@ -65,15 +67,19 @@ class Daemon:
         return self.control.call("ofproto/trace", bridge, packet, *(["-generate"] if generate else []))
 
 
-def configuration():
-    """ovs-vsctl's arguments, call by call."""
+def configuration(kind="dummy", marker=False):
+    """ovs-vsctl's arguments, call by call, for bridges and ports of this kind: dummy or system."""
     for bridge in BRIDGES:
-        yield ["add-br", bridge, "--", "set", "bridge", bridge, "datapath_type=dummy", "fail_mode=secure",
+        yield ["add-br", bridge, "--", "set", "bridge", bridge, f"datapath_type={kind}", "fail_mode=secure",
                "protocols=OpenFlow10,OpenFlow13"]
         for port, number in PORTS[bridge].items():
-            kind = ["type=patch", f"options:peer={PATCHES[port]}"] if port in PATCHES else ["type=dummy"]
-            yield ["add-port", bridge, port, *SETTINGS.get(port, []), "--", "set", "interface", port, *kind,
+            interface = ["type=patch", f"options:peer={PATCHES[port]}"] if port in PATCHES else [f"type={kind}"]
+            yield ["add-port", bridge, port, *SETTINGS.get(port, []), "--", "set", "interface", port, *interface,
                    f"ofport_request={number}"]
+    if marker:
+        yield ["add-br", MARKER, "--", "set", "bridge", MARKER, f"datapath_type={kind}", "fail_mode=secure"]
+        for number, port in enumerate(MARKER_PORTS, 1):
+            yield ["add-port", MARKER, port, "--", "set", "interface", port, f"ofport_request={number}"]
 
 
 class Pair:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.tiers("kernel", "ebpf")
 
 COMMANDS = """
 version list-commands exit vlog/list vlog/set vlog/reopen fdb/show fdb/flush fdb/stats-show ofproto/list ofproto/trace
-bridge/dump-flows dpif/show dpctl/show dpctl/dump-flows dpctl/del-flows upcall/show revalidator/wait revalidator/purge
+bridge/dump-flows dpif/show dpctl/show dpctl/dump-flows dpctl/del-flows upcall/show revalidator/wait revalidator/purge revalidator/pause revalidator/resume
 memory/show coverage/show coverage/read-counter dpctl/flush-conntrack qos/show-types
 """.split()
 
@@ -92,6 +92,25 @@ def test_datapath_commands(switch, lan):
     assert "flows" in switch.appctl("upcall/show")
     assert bridge.name in switch.appctl("ofproto/list")
     assert "priority=0" in switch.appctl("bridge/dump-flows", bridge.name)
+
+
+def test_resting_revalidators(switch, lan):
+    """While they rest nothing is credited, until a purge does it."""
+    bridge, first, second = lan
+    bridge.set_flows("actions=output:2")
+    switch.appctl("revalidator/wait")
+    switch.appctl("revalidator/pause")
+    try:
+        frame = bytes.fromhex("020000000002" "020000000001" "88b5") + bytes(50)
+        for _ in range(5):
+            first.send(frame)
+            assert second.receive(wanted=frame.__eq__)
+        until(lambda: re.search(r"packets:[1-9]", switch.appctl("dpctl/dump-flows")), "the flow has taken packets", limit=5)
+        switch.appctl("revalidator/purge")
+        assert bridge.flow("").packets == 5
+        assert first.port not in switch.appctl("dpctl/dump-flows", "--names")
+    finally:
+        switch.appctl("revalidator/resume")
 
 
 def test_logs(switch):

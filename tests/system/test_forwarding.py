@@ -2,6 +2,7 @@
 """Packets in, packets out, and what the counters say of them."""
 import struct
 
+import pytest
 from harness.wait import equals, until
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
@@ -65,6 +66,24 @@ def test_trunk_sees_tags(bridge, make_vms):
     access.drain()
     trunk.send(tagged(back, 10))
     assert access.receive(wanted=lambda frame: frame[:12] == back[:12]) == back
+
+
+@pytest.mark.tiers("kernel")
+def test_vlan_limit(switch, lan):
+    """What is behind the first tag is payload, unless other_config:vlan-limit says otherwise; either way the second packet finds the first one's flow."""
+    bridge, first, second = lan
+    bridge.set_flows("priority=10,udp,tp_dst=4000 actions=output:2", "priority=5,dl_type=0x8100 actions=output:2", "priority=0 actions=drop")
+    frame = tagged(tagged(datagram(first, second, 4000), 20), 10)
+    for limit, rule in ((1, "dl_type=0x8100"), (2, "udp,tp_dst=4000")):
+        switch.vsctl("set", "Open_vSwitch", ".", f"other_config:vlan-limit={limit}")
+        try:
+            for _ in range(2):
+                first.send(frame)
+                assert second.receive(wanted=frame.__eq__)
+            equals(lambda: bridge.flow(rule).packets, 2, f"packets with limit {limit}")
+            assert "vlan(" in switch.appctl("dpctl/dump-flows")
+        finally:
+            switch.vsctl("remove", "Open_vSwitch", ".", "other_config", "vlan-limit")
 
 
 def test_rule_drops_what_it_matches(lan):

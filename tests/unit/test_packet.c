@@ -341,6 +341,18 @@ test_vlan_limit(void **unused)
     assert_int_equal(got.vlan[1].tci, 0);
     assert_int_equal(got.tp_src, 0);
     assert_true(eth_addr_equals(got.eth_src, key.eth_src));
+
+    /* What was matched of the limited key: all of it. Of the whole key that is no more than that there is a second tag. */
+    memset(&got, 0xff, sizeof got);
+    packet_mask_limit_vlans(&key, &got, 2);
+    assert_int_equal(got.tp_src, 0xffff);
+    packet_mask_limit_vlans(&key, &got, 1);
+    assert_int_equal(got.vlan[0].tci, 0xffff);
+    assert_int_equal(ntohs(got.vlan[1].tci), FLOW_VLAN_PRESENT);
+    assert_int_equal(got.vlan[1].tpid, 0xffff);
+    assert_int_equal(got.eth_type, 0xffff);
+    assert_int_equal(got.nw_proto, 0);
+    assert_true(eth_addr_equals(got.eth_src, eth_addr_from_u64(UINT64_C(0xffffffffffff))));
 }
 
 static void

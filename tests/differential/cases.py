@@ -2,7 +2,8 @@
 """Random pipelines and packets. Values are few, so that rules and packets meet; actions suit what the rule matches, so that switches take them."""
 from hypothesis import strategies as st
 
-from world import PORTS
+from frames import frame, parse
+from world import PATCHES, PORTS
 
 N_TABLES = 4
 MACS = ["00:00:00:00:00:01", "00:00:00:00:00:02", "00:00:00:00:00:03", "02:00:00:00:00:04", "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:05",
@@ -17,8 +18,10 @@ NAMES = {ETHERNET: "", ARP: "arp", IPV4: "ip", IPV6: "ipv6", TCP: "tcp", UDP: "u
 OVER_IPV4, OVER_IPV6 = (IPV4, TCP, UDP, SCTP, ICMP), (IPV6, TCP6, UDP6, ICMP6, ND)
 WITH_PORTS = {TCP: "tcp", TCP6: "tcp", UDP: "udp", UDP6: "udp", SCTP: "sctp"}
 
-# Ports that send what is given to them: the installed daemon would else cut short whatever is sent next.
-TRUNCATING = {bridge: sorted(number for port, number in PORTS[bridge].items() if port not in ("v1", "v7", "b3")) for bridge in PORTS}
+# Ports that may refuse what is given to them, being protected or told not to forward: after an output(max_len=...) to one of these the installed daemon would
+# cut short whatever is sent next.
+REFUSING = ("v1", "v7", "b3")
+TRUNCATING = {bridge: sorted(number for port, number in PORTS[bridge].items() if port not in REFUSING) for bridge in PORTS}
 
 pick = st.sampled_from
 mac = pick(MACS)
@@ -260,3 +263,86 @@ def cases(draw, n_packets):
         flows["right"] = draw(pipelines("right", version, kinds))
     traces = draw(st.lists(st.tuples(packets(bridge, kinds), pick([False, False, True])), min_size=n_packets, max_size=n_packets))
     return Case(bridge, version, flows, traces)
+
+
+VLAN_SETTINGS = [{}, {}, {}, {"tag": 10}, {"tag": 20}, {"trunks": [10, 20]}, {"tag": 20, "vlan_mode": "native-untagged"},
+                 {"tag": 10, "vlan_mode": "native-tagged"}, {"tag": 30, "vlan_mode": "dot1q-tunnel", "cvlans": [7, 10]},
+                 {"other_config": {"priority-tags": "if-nonzero"}}, {"other_config": {"priority-tags": "always"}}]
+BRIDGE_COLUMNS = {"fail_mode": "secure", "other_config": {}}
+PORT_COLUMNS = {"tag": [], "trunks": [], "vlan_mode": [], "cvlans": [], "protected": False, "other_config": {}}
+
+
+def column(value):
+    """A value as OVSDB has it (RFC 7047, section 5.1)."""
+    if isinstance(value, dict):
+        return ["map", sorted(value.items())]
+    return ["set", value] if isinstance(value, list) else value
+
+
+class LabCase:
+    """A case for the lab: what the database says of bridges and ports, the flows, and frames with the port that each comes in by.
+
+    PARTS, each of which may be left out: ("setting", table, name, columns), ("flow", bridge, text), ("packet", number, text, variant)."""
+
+    def __init__(self, bridge, version, parts):
+        self.bridge, self.version, self.parts = bridge, version, parts
+        bridges = [bridge, "right"] if bridge == "left" else [bridge]
+        self.flows = {name: [flow for _, of, flow in self._of("flow") if of == name] for name in bridges}
+        settings = {(table, name): columns for _, table, name, columns in self._of("setting")}
+        self.rows = []
+        for table, defaults, names in [("Bridge", BRIDGE_COLUMNS, bridges), ("Port", PORT_COLUMNS, [port for name in bridges for port in PORTS[name]])]:
+            for name in names:
+                columns = defaults | settings.get((table, name), {})
+                self.rows.append((table, name, {key: column(value) for key, value in columns.items()}))
+        self.frames = [(self._port(packet), frame(packet, b"packet %03d of the case" % number, **variant))
+                       for _, number, packet, variant in self._of("packet")]
+
+    def _of(self, kind):
+        return [part for part in self.parts if part[0] == kind]
+
+    def _port(self, packet):
+        """The port that the packet comes in by; the first where the bridge has no such port."""
+        number = parse(packet)["in_port"]
+        ports = [name for name, value in PORTS[self.bridge].items() if name not in PATCHES and str(value) == number]
+        return "LOCAL" if number == "LOCAL" else (ports or sorted(PORTS[self.bridge]))[0]
+
+    def __repr__(self):
+        lines = [f"{table} {name}: {columns}" for _, table, name, columns in self._of("setting")]
+        lines += [f"{bridge}, {self.version}: {flow}" for _, bridge, flow in self._of("flow")]
+        lines += [f"send {packet} {variant or ''} into {port}: {data.hex()}"
+                  for (_, _, packet, variant), (port, data) in zip(self._of("packet"), self.frames)]
+        return "\n".join(lines)
+
+    def reduced(self, differs):
+        """The case without what can be left out while DIFFERS, a function of cases, says yes: first half of the parts at once, in the end single ones."""
+        smallest, size = self, len(self.parts) // 2
+        while size:
+            start = 0
+            while start < len(smallest.parts):
+                smaller = LabCase(self.bridge, self.version, smallest.parts[:start] + smallest.parts[start + size:])
+                if differs(smaller):
+                    smallest = smaller
+                else:
+                    start += size
+            size //= 2
+        return smallest
+
+
+@st.composite
+def lab_cases(draw, n_packets):
+    case = draw(cases(n_packets))
+    parts = []
+    for bridge, flows in case.flows.items():
+        columns = {"fail_mode": draw(pick(["secure", "secure", "standalone"])), "other_config": {"forward-bpdu": draw(pick(["false", "false", "true"]))}}
+        parts.append(("setting", "Bridge", bridge, columns))
+        for port in PORTS[bridge]:
+            columns = draw(pick(VLAN_SETTINGS))
+            if port in REFUSING:
+                columns = columns | {"protected": draw(st.booleans())}
+            if columns:
+                parts.append(("setting", "Port", port, columns))
+        parts += [("flow", bridge, flow) for flow in flows]
+    variant = st.one_of(st.just({}), st.just({}), st.just({}), st.fixed_dictionaries({"inner_vlan": pick(VIDS)}),
+                        st.fixed_dictionaries({"cut": pick([4, 16, 19, 24, 36])}))
+    parts += [("packet", number, packet, draw(variant)) for number, (packet, _) in enumerate(case.traces)]
+    return LabCase(case.bridge, case.version, parts)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon's control socket, spoken to directly: many commands over one connection."""
+"""A daemon's control socket, or a database's, spoken to directly: many requests over one connection."""
 import json
 import socket
 
@@ -7,7 +7,7 @@ import socket
 class Control:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(30)
+        self.socket.settimeout(120)
         self.socket.connect(path)
         self.decoder = json.JSONDecoder()
         self.received = ""
@@ -35,4 +35,6 @@ class Control:
                 self.received += data.decode()
             else:
                 self.received = text[end:]
-                return answer
+                if answer.get("method") != "echo":
+                    return answer
+                self.socket.sendall(json.dumps({"result": answer["params"], "error": None, "id": answer["id"]}).encode())

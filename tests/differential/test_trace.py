@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Differential test: random pipelines and packets through ofproto/trace of the installed daemon and of ours. Datapath actions and megaflow must be the same.
 
-    CASES=20000 python3 -m pytest tests/differential      (or: make fuzz CASES=20000)
-
 A failing case is shrunk, and written as a shell script that replays it: differential-failure.sh in the current folder.
 """
 import difflib
@@ -12,11 +10,11 @@ import shlex
 import pytest
 from actions import Result
 from cases import cases
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given
+from search import CASES, Search, searching
 from world import PORT_CONFIG, Daemon, configuration
 
 PACKETS = 8
-CASES = int(os.environ.get("CASES", "2000"))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +40,7 @@ def outcome(daemon, case):
 def describe(case, i, oracle, ours):
     packet, generate = case.traces[i]
     lines = difflib.unified_diff(oracle.text.splitlines(), ours.text.splitlines(), "oracle", "ours", n=30, lineterm="")
-    return "\n".join([repr(case), f"differs: {packet}{' -generate' if generate else ''}", *lines])
+    return "\n".join([f"differs: {packet}{' -generate' if generate else ''}", *lines])
 
 
 def write_replay(case, path="differential-failure.sh"):
@@ -66,15 +64,19 @@ def write_replay(case, path="differential-failure.sh"):
     os.chmod(path, 0o755)
 
 
-@settings(max_examples=max(CASES // PACKETS, 1), deadline=None, database=None, print_blob=False, derandomize="CASES" not in os.environ,
-          suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate, Phase.shrink])
+@pytest.fixture(scope="module")
+def search(daemons):
+    def compare(case):
+        (oracle_refused, expected), (our_refused, got) = (outcome(daemon, case) for daemon in daemons)
+        if oracle_refused != our_refused:
+            return f"refused by the installed daemon: {oracle_refused}\nby ours: {our_refused}"
+        return next((describe(case, i, oracle, ours) for i, (oracle, ours) in enumerate(zip(expected, got))
+                     if oracle.comparable() != ours.comparable()), None)
+
+    return Search(compare, write_replay, seconds=120)
+
+
+@searching(CASES // PACKETS, Phase.shrink)
 @given(case=cases(PACKETS))
-def test_same_as_the_installed_daemon(daemons, case):
-    (oracle_refused, expected), (our_refused, got) = (outcome(daemon, case) for daemon in daemons)
-    if oracle_refused != our_refused:
-        write_replay(case)
-        pytest.fail(f"{case!r}\nrefused by the installed daemon: {oracle_refused}\nby ours: {our_refused}")
-    for i, (oracle, ours) in enumerate(zip(expected, got)):
-        if oracle.comparable() != ours.comparable():
-            write_replay(case)
-            pytest.fail(describe(case, i, oracle, ours))
+def test_same_as_the_installed_daemon(search, case):
+    search.try_case(case)

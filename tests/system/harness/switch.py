@@ -56,9 +56,11 @@ class Flow:
 
 
 class Switch:
-    def __init__(self, daemon, tier):
+    def __init__(self, daemon, tier, namespace=None):
+        """NAMESPACE: the network namespace that its programs run in, where not ours."""
         self.daemon = daemon
         self.tier = tier
+        self.namespace = namespace
         self.base = tempfile.mkdtemp(prefix="sluice-")
         self.rundir = os.path.join(self.base, "run")
         self.logdir = os.path.join(self.base, "log")
@@ -126,6 +128,8 @@ class Switch:
     def spawn(self, *command):
         """Starts a program that belongs to the switch, its output kept in the switch's folder."""
         name = os.path.basename(command[0])
+        if self.namespace:
+            command = ("ip", "netns", "exec", self.namespace, *command)
         with open(os.path.join(self.base, name + ".out"), "a") as output:
             return subprocess.Popen(command, env=self.environment(), cwd=self.base, stdin=subprocess.DEVNULL,
                                     stdout=output, stderr=subprocess.STDOUT, start_new_session=True)

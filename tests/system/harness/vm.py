@@ -28,6 +28,30 @@ AUXDATA = struct.Struct("=IIIHHHH")
 VLAN_TPID = 0x8100
 
 
+def open_raw(namespace, device=None):
+    """A raw socket in the namespace, on one device or on all; what arrives from now on waits in it, what is sent does not."""
+    with netns.inside(namespace):
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
+    raw.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+    raw.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+    if device:
+        raw.bind((device, 0))
+    return raw
+
+
+def receive_frame(raw):
+    """(device, frame): the next that arrived. The kernel strips the outer VLAN tag into the auxiliary data: it is put back."""
+    frame, extra, _, address = raw.recvmsg(65535 + 18, socket.CMSG_SPACE(AUXDATA.size))
+    for level, kind, data in extra:
+        if level == SOL_PACKET and kind == PACKET_AUXDATA:
+            status, _, _, _, _, tci, tpid = AUXDATA.unpack(data)
+            if status & TP_STATUS_VLAN_VALID:
+                tpid = tpid if status & TP_STATUS_VLAN_TPID_VALID else VLAN_TPID
+                frame = frame[:12] + struct.pack("!HH", tpid, tci) + frame[12:]
+    return address[0], frame
+
+
 class Vm:
     """number: from 1; decides the addresses 10.1.0.<number> and 02:00:00:00:00:<number>."""
 
@@ -49,7 +73,7 @@ class Vm:
         """Nothing is sent that no test sends: no router solicitations, no neighbour discovery."""
         script = f"link set eth0 addrgenmode none\nlink set lo up\nlink set eth0 up\naddr add {self.ip}/24 dev eth0\n"
         run("ip", "-n", self.namespace, "-batch", "-", stdin=script)
-        self._raw = self._open()
+        self._raw = open_raw(self.namespace, "eth0")
 
     def _make_devices(self):
         """Puts eth0 into the namespace. Returns the name of the device to plug in."""
@@ -110,16 +134,6 @@ link set {port} up
         return subprocess.Popen(self.command(*command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
 
-    def _open(self):
-        """A raw socket on eth0; what arrives from now on waits in it."""
-        with netns.inside(self.namespace):
-            raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-        raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
-        raw.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-        raw.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-        raw.bind(("eth0", 0))
-        return raw
-
     def send(self, frame):
         """Sends one Ethernet frame (bytes, or a scapy packet)."""
         self._raw.send(bytes(frame))
@@ -131,7 +145,7 @@ link set {port} up
             left = end - time.monotonic()
             if not select.select([self._raw], [], [], max(0, left))[0]:
                 return None
-            frame = self._receive_one()
+            frame = receive_frame(self._raw)[1]
             if wanted is None or wanted(frame):
                 return frame
 
@@ -139,16 +153,5 @@ link set {port} up
         """Returns the frames that have arrived so far."""
         frames = []
         while select.select([self._raw], [], [], 0)[0]:
-            frames.append(self._receive_one())
+            frames.append(receive_frame(self._raw)[1])
         return frames
-
-    def _receive_one(self):
-        """One frame. The kernel strips the outer VLAN tag into the auxiliary data: it is put back."""
-        frame, extra, _, _ = self._raw.recvmsg(65535 + 18, socket.CMSG_SPACE(AUXDATA.size))
-        for level, kind, data in extra:
-            if level == SOL_PACKET and kind == PACKET_AUXDATA:
-                status, _, _, _, _, tci, tpid = AUXDATA.unpack(data)
-                if status & TP_STATUS_VLAN_VALID:
-                    tpid = tpid if status & TP_STATUS_VLAN_TPID_VALID else VLAN_TPID
-                    frame = frame[:12] + struct.pack("!HH", tpid, tci) + frame[12:]
-        return frame

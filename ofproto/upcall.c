@@ -202,7 +202,8 @@ execute_packets(struct handler *h, unsigned n)
             executes[n_executes++] = (struct dp_execute){.packet = h->upcalls_in[i].packet,
                                                          .key = &h->upcalls_in[i].key,
                                                          .actions = h->out[i].actions.data,
-                                                         .actions_len = h->out[i].actions.len};
+                                                         .actions_len = h->out[i].actions.len,
+                                                         .help = h->out[i].slow & SLOW_ACTION};
         }
     }
     if (n_executes) {
@@ -302,7 +303,8 @@ execute_in_main(struct bridge *br, struct packet *packet, const struct flow_key 
 {
     struct dp *dp = br->datapath->dp;
     struct flow_key dp_key = *key;
-    struct dp_execute execute = {.packet = packet, .key = &dp_key, .actions = out->actions.data, .actions_len = out->actions.len};
+    struct dp_execute execute = {.packet = packet, .key = &dp_key, .actions = out->actions.data, .actions_len = out->actions.len,
+                                 .help = out->slow & SLOW_ACTION};
 
     dp_key.in_port = in_port && in_port->dp_port != DP_PORT_NONE ? in_port->dp_port : DP_PORT_NONE;
     translate_apply(out, 1, packet->len, now_ms());

@@ -1,6 +1,6 @@
 # Sources of lib/dp.
 libsluice_a_SOURCES += lib/dp/dp.c lib/dp/dp.h lib/dp/execute.h \
-	lib/dp/kernel.c lib/dp/kernel.h lib/dp/kernel_flow.c lib/dp/kernel_meter.c lib/dp/kernel_port.c lib/dp/kernel_probe.c \
+	lib/dp/kernel.c lib/dp/kernel.h lib/dp/kernel_flow.c lib/dp/kernel_help.c lib/dp/kernel_meter.c lib/dp/kernel_port.c lib/dp/kernel_probe.c \
 	lib/dp/kernel_upcall.c \
 	lib/dp/netdev.c lib/dp/netdev.h lib/dp/netdev_change.c lib/dp/netdev_ethtool.c lib/dp/netdev_police.c lib/dp/netdev_private.h \
 	lib/dp/place.c lib/dp/place.h lib/dp/place_adopt.c lib/dp/place_flow.c lib/dp/place_private.h lib/dp/place_promote.c \

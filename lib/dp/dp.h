@@ -82,6 +82,7 @@ struct dp_execute {
     const void *actions;
     size_t actions_len;
     bool probe;                    /* A probe: do not log a failure. */
+    bool help;                     /* Some of the actions are not the datapath's, or are too many for it: they are done in the daemon. */
     int error;                     /* Out. */
 };
 

@@ -78,6 +78,9 @@ int kernel_flow_dump(struct dp *, bool terse, bool (*fn)(const struct dp_flow_du
 int kernel_flow_flush(struct dp *);
 void kernel_execute(struct dp *, struct dp_execute *, size_t n);
 
+/* kernel_help.c: 0, or -errno of the first action that failed. */
+int kernel_execute_helped(struct dp *, const struct dp_execute *);
+
 /* kernel_upcall.c */
 int kernel_handlers_open(struct kernel *, unsigned n);
 void kernel_handlers_close(struct kernel *);

@@ -372,6 +372,11 @@ kernel_execute(struct dp *dp, struct dp_execute *executes, size_t n)
         if (!executes[i].actions_len) {
             continue;
         }
+        if (executes[i].help) {
+            execute_finish(s, &b); /* In order. */
+            executes[i].error = kernel_execute_helped(dp, &executes[i]);
+            continue;
+        }
         op = nl_batch_add(&b);
         op->aux = &executes[i];
         executes[i].error = encode_execute(k, &b.msgs, &executes[i]);

@@ -5,7 +5,7 @@ import struct
 import pytest
 from harness.wait import equals, until
 from scapy.layers.inet import IP, UDP
-from scapy.layers.l2 import Ether
+from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
 
@@ -66,6 +66,22 @@ def test_trunk_sees_tags(bridge, make_vms):
     access.drain()
     trunk.send(tagged(back, 10))
     assert access.receive(wanted=lambda frame: frame[:12] == back[:12]) == back
+
+
+def test_rules_answer_arp(lan):
+    """No datapath writes ARP: the daemon does, for each packet."""
+    bridge, first, second = lan
+    bridge.set_flows("priority=10,arp,arp_op=1 actions=move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],set_field:02:00:00:00:00:09->eth_src,set_field:2->arp_op,"
+                     "move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],set_field:02:00:00:00:00:09->arp_sha,push:NXM_OF_ARP_TPA[],"
+                     "move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],pop:NXM_OF_ARP_SPA[],output:2,in_port", "priority=0 actions=drop")
+    asked = Ether(src=first.mac, dst="ff:ff:ff:ff:ff:ff") / ARP(op=1, hwsrc=first.mac, psrc=first.ip, pdst="10.1.0.99")
+    answer = bytes(Ether(src="02:00:00:00:00:09", dst=first.mac)
+                   / ARP(op=2, hwsrc="02:00:00:00:00:09", psrc="10.1.0.99", hwdst=first.mac, pdst=first.ip))
+    for _ in range(2):
+        first.send(asked)
+        assert second.receive(wanted=lambda frame: frame[12:14] == answer[12:14]) == answer
+        assert first.receive(wanted=lambda frame: frame[12:14] == answer[12:14]) == answer
+    equals(lambda: bridge.flow("arp,arp_op=1").packets, 2, "requests that the rule has seen")
 
 
 @pytest.mark.tiers("kernel")

@@ -87,3 +87,82 @@ def test_commands(pair, version):
             wrong.append(f"{command}\n  installed {oracle}\n  ours {ours}")
     pair.ofctl("del-flows", "br")
     assert not wrong, "\n".join(wrong)
+
+
+# Every field and action once, right or wrong, as a user would write it.
+FLOWS_OF_ALL_KINDS = [
+    "importance=5,tcp,actions=drop", "send_flow_rem,tcp,actions=drop", "reset_counts,tcp,actions=drop", "no_packet_counts,tcp,actions=drop",
+    "no_byte_counts,no_packet_counts,udp,actions=drop", "check_overlap,reset_counts,tcp,actions=1",
+    "idle_timeout=65535,hard_timeout=65535,actions=drop", "priority=0,actions=drop", "priority=65535,actions=drop",
+    "table=253,actions=goto_table:254", "table=0,actions=goto_table:253", "table=252,actions=goto_table:253", "in_port=LOCAL,actions=drop",
+    "in_port=65534,actions=drop", "in_port=CONTROLLER,actions=drop", "in_port=999,actions=999", "actions=enqueue:1:5",
+    "actions=set_queue:5,output:1,pop_queue", "actions=write_metadata:0x5/0xff,goto_table:4", "metadata=5/0xf,actions=drop",
+    "actions=clear_actions,write_actions(output:1,set_field:1->reg0,push_vlan:0x8100),goto_table:9", "actions=write_actions(drop)",
+    "actions=apply_actions(1)", "actions=set_field:00:00:00:00:00:09->eth_src,set_field:5->vlan_vid",
+    "vlan_vid=0x1005,actions=set_field:4102->vlan_vid", "dl_vlan=5,actions=mod_vlan_vid:6,mod_vlan_pcp:3,strip_vlan",
+    "actions=push_vlan:0x88a8,set_field:4100->vlan_vid,output:1", "actions=push_vlan:0x1234",
+    "actions=mod_dl_src:00:00:00:00:00:01,mod_dl_dst:00:00:00:00:00:02",
+    "ip,actions=mod_nw_src:1.2.3.4,mod_nw_dst:1.2.3.4,mod_nw_tos:12,mod_nw_ecn:2,mod_nw_ttl:5,dec_ttl,dec_ttl(1,2)",
+    "tcp,actions=mod_tp_src:5,mod_tp_dst:6", "actions=mod_nw_src:1.2.3.4", "ipv6,actions=set_field:::1->ipv6_src,set_field:5->ipv6_label,dec_ttl",
+    "icmp6,icmp_type=135,actions=set_field:::1->nd_target,set_field:00:00:00:00:00:01->nd_sll",
+    "arp,actions=set_field:2->arp_op,set_field:1.2.3.4->arp_spa,move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[]",
+    "actions=load:0x5->NXM_NX_REG0[0..3],move:NXM_NX_REG0[]->NXM_NX_REG1[],push:NXM_NX_REG0[],pop:NXM_NX_REG1[]",
+    "actions=set_field:0x5/0xf->reg0,set_field:1/1->xreg3,set_field:0x12/0xff->xxreg1",
+    "actions=set_field:1.2.3.4/255.0.0.0->tun_src,set_tunnel:5,set_tunnel64:0x500000000", "actions=resubmit:1,resubmit(,1),resubmit(2,3)",
+    "actions=controller,controller(max_len=5),controller(reason=no_match,id=3),controller(pause),controller(userdata=01.02),CONTROLLER:128",
+    "actions=output:NXM_NX_REG0[0..15],output(port=1,max_len=100)", "actions=in_port,all,flood,normal,local,table", "actions=group:1",
+    "actions=meter:1", "actions=note:01.02.03", "actions=exit,output:1", "actions=learn(table=1,NXM_OF_VLAN_TCI[0..11],output:NXM_OF_IN_PORT[])",
+    "tcp,actions=fin_timeout(idle_timeout=5)", "actions=multipath(eth_src,50,modulo_n,1,0,NXM_NX_REG0[])",
+    "actions=bundle(eth_src,0,hrw,ofport,members:1,2)", "actions=check_pkt_larger(100)->NXM_NX_REG0[0]", "actions=clone(1,2),3",
+    "tcp,ct_state=-trk,actions=ct(table=1,zone=5)", "tcp,actions=ct(commit,nat(src=1.1.1.1),exec(set_field:5->ct_mark))", "actions=ct_clear",
+    "nsh,actions=drop", "mpls,actions=pop_mpls:0x800,set_field:5->mpls_label", "mpls,mpls_bos=1,actions=dec_mpls_ttl,set_mpls_ttl(5)",
+    "actions=push_mpls:0x8847,set_mpls_label(5),set_mpls_tc(3)", "packet_type=(0,0),actions=drop",
+    "ip,nw_frag=first,nw_tos=4,nw_ecn=1,nw_ttl=5,actions=drop", "tcp,tcp_flags=+syn-ack,tp_src=0x400/0xfc00,actions=drop",
+    "icmp,icmp_type=8,icmp_code=0,actions=drop", "sctp,tp_src=5,actions=set_field:7->sctp_dst", "rarp,actions=drop", "dl_type=0x1234,actions=drop",
+    "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=drop", "vlan_tci=0,actions=drop", "vlan_tci=0x1000/0x1000,actions=drop",
+    "dl_vlan=0xffff,actions=drop", "dl_vlan_pcp=3,actions=drop", "ct_state=+new,ip,actions=drop", "pkt_mark=5,actions=set_field:6->pkt_mark",
+    "tun_id=5/0xff,tun_src=1.2.3.4,tun_flags=oam,actions=drop", "recirc_id=5,actions=drop", "actset_output=1,actions=drop", "conj_id=5,actions=drop",
+    "dp_hash=5,actions=drop", "skb_priority=5,actions=drop",
+]
+
+
+@pytest.mark.parametrize("version", ["OpenFlow10", "OpenFlow13", "OpenFlow14"])
+def test_flows_of_all_kinds(pair, version):
+    """They are taken or refused alike, and dumped in the same words."""
+    wrong = []
+    for flow in FLOWS_OF_ALL_KINDS:
+        results = [subprocess.run(["ovs-ofctl", "--timeout=30", "-O", version, "add-flow", "br", flow], env=switch.environment(), text=True,
+                                  capture_output=True, timeout=60) for switch in pair.switches]
+        oracle, ours = ((result.returncode, cleaned(result.stderr)) for result in results)
+        if oracle != ours:
+            wrong.append(f"{flow}\n  installed {oracle}\n  ours {ours}")
+    assert not wrong, "\n".join(wrong)
+    oracle, ours = (set(text.splitlines()) for text in pair.ofctl("-O", version, "--no-stats", "dump-flows", "br"))
+    assert not oracle ^ ours
+    pair.ofctl("del-flows", "br")
+
+
+CHANGES = """\
+add priority=5,tcp,actions=output:3
+delete udp
+modify table=2,actions=drop
+add priority=88,icmp,actions=LOCAL
+delete_strict priority=77,arp
+"""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("bundle", [[], ["--bundle"]])
+def test_files_of_flows(pair, version, bundle, tmp_path):
+    """add-flows with commands of all kinds, replace-flows and diff-flows, at once and message by message."""
+    flows, changes = tmp_path / "flows", tmp_path / "changes"
+    flows.write_text(FLOWS)
+    changes.write_text(CHANGES)
+    pair.ofctl("del-flows", "br")
+    for command in (f"add-flows br {flows}", f"diff-flows br {flows}", f"add-flows br {changes}", f"diff-flows br {flows}", "--no-stats dump-flows br",
+                    f"replace-flows br {flows}", "--no-stats dump-flows br", "diff-flows br br", f"--readd replace-flows br {flows}"):
+        command = " ".join((bundle if "add-" in command or "replace-" in command else []) + [command])
+        oracle, ours = (outcome(switch, version, command) for switch in pair.switches)
+        assert oracle[0] == ours[0] and oracle[2] == ours[2], command
+        assert sorted(oracle[1][0][0].splitlines()) == sorted(ours[1][0][0].splitlines()), command
+    pair.ofctl("del-flows", "br")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the installed daemon and ours answer to the same bytes: each way to say each match field, each action and instruction, right and wrong, of several lengths;
 messages of every type. Errors must have the same type and code, and what was taken must be dumped alike."""
+import socket
 import struct
 
 import pytest
@@ -228,3 +229,45 @@ def test_no_message_is_that_short(pair, length):
             session.receive()
         session.close()
         assert switch.ofctl("show", "br")
+
+
+def bitmap(*versions):
+    return struct.pack("!HHI", 1, 8, sum(1 << version for version in versions))
+
+
+@pytest.mark.parametrize("first", [
+    message(OF10, 0), message(OF13, 0), message(6, 0), message(9, 0), message(OF13, 0, bitmap(OF10)), message(6, 0, bitmap(OF10, OF13)),
+    message(OF10, 0, bitmap(OF13)), message(OF13, 0, struct.pack("!HH", 1, 4)), message(OF13, 0, struct.pack("!HHI", 1, 7, 16)),
+    message(OF13, 0, struct.pack("!HHI", 7, 8, 1)), message(OF13, 5), message(OF13, 1, bytes(4)), message(OF13, 2), message(OF13, 0, length=4),
+    message(OF13, 0, bytes(100))])
+def test_hellos(pair, first):
+    """What is answered to a first message, by a bridge that speaks 1.3 only, and whether the session goes on."""
+    results = []
+    for switch in pair.switches:
+        switch.vsctl("--may-exist", "add-br", "br13", "--", "set", "bridge", "br13", "datapath_type=dummy", "protocols=OpenFlow13")
+        results.append(greet(switch.path("br13.mgmt"), first + message(OF13, 2)))
+    assert results[0] == results[1]
+
+
+def greet(path, data):
+    """Types, versions and errors of the answers; whether there is an end."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(0.5)
+        peer.connect(path)
+        peer.sendall(data)
+        received, ended = b"", False
+        try:
+            while not ended:
+                more = peer.recv(1 << 16)
+                received += more
+                ended = not more
+        except ConnectionError:
+            ended = True
+        except TimeoutError:
+            pass
+    answers = []
+    while received:
+        version, kind, length = struct.unpack("!BBH", received[:4])
+        answers.append((version, kind, received[8:12] if kind == 1 else b""))
+        received = received[length:]
+    return answers, ended

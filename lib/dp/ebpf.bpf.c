@@ -85,13 +85,14 @@ find_flow(struct scratch *s, const struct ebpf_config *config)
     struct ebpf_cache *cache = bpf_map_lookup_elem(&caches, &cpu);
     struct search x = {.s = s, .config = config};
     struct ebpf_flow_value *flow;
+    uint64_t *hits, hash = key_hash(s);
     uint16_t *cached;
-    uint64_t *hits;
 
     if (!cache) {
         return NULL;
     }
-    cached = &cache->masks[key_hash(s) & (EBPF_CACHE - 1)];
+    asm volatile("" : "+r"(hash)); /* The mask has to come last for the verifier of Linux 6.1. */
+    cached = &cache->masks[hash & (EBPF_CACHE - 1)];
     if (*cached) {
         flow = find_in(s, *cached - 1u);
         if (flow) {

@@ -55,10 +55,10 @@ upcall(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a, uint3
         len = max_len;
     }
     b->header.len = len;
-    bytes = len;
-    asm volatile("" : "+r"(bytes)); /* The verifier has to see both comparisons made on what it sees used. */
-    if (bytes < 1 || bytes > EBPF_MAX_PACKET || bpf_skb_load_bytes(skb, 0, b->data, (uint32_t) bytes)
-        || bpf_ringbuf_output(ring, b, sizeof b->header + bytes, 0)) {
+    bytes = len - 1;
+    asm volatile("" : "+r"(bytes)); /* So that the verifier, that of Linux 6.1 too, sees a number from 1 to the size of the room. */
+    bytes = (bytes & EBPF_MAX_PACKET) + 1;
+    if (bpf_skb_load_bytes(skb, 0, b->data, (uint32_t) bytes) || bpf_ringbuf_output(ring, b, sizeof b->header + bytes, 0)) {
         count(EBPF_LOST, 1);
         return 0;
     }
@@ -177,14 +177,16 @@ write_field(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a)
 {
     uint32_t was[4] = {0}, is[4] = {0};
     const uint32_t *value = (const void *) a->value, *mask = (const void *) a->mask;
-    uint32_t len = a->len;
+    uint64_t len = a->len - 1;
     int base = layer_of(s, a->layer);
     uint64_t flags = a->layer == EBPF_L2 || a->sums & (EBPF_SUM_IP | EBPF_SUM_TRANSPORT) ? 0 : BPF_F_RECOMPUTE_CSUM;
 
-    if (base < 0 || len < 1 || len > 16) {
+    if (base < 0) {
         return 0;
     }
-    if (bpf_skb_load_bytes(skb, (uint32_t) base + a->at, was, len)) {
+    asm volatile("" : "+r"(len)); /* As in upcall(). */
+    len = (len & 15) + 1;
+    if (bpf_skb_load_bytes(skb, (uint32_t) base + a->at, was, (uint32_t) len)) {
         return 0; /* Cut short. */
     }
     for (unsigned i = 0; i < 4; i++) {
@@ -194,7 +196,7 @@ write_field(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a)
         return 0;
     }
     /* First the bytes: the checksum may be among them, as it was. */
-    if (bpf_skb_store_bytes(skb, (uint32_t) base + a->at, is, len, flags)) {
+    if (bpf_skb_store_bytes(skb, (uint32_t) base + a->at, is, (uint32_t) len, flags)) {
         return -1;
     }
     return a->sums ? repair_sums(skb, s, a->sums, bpf_csum_diff(was, sizeof was, is, sizeof is, 0)) : 0;

@@ -14,6 +14,7 @@ def test_program(program):
 
 
 @pytest.mark.ours
-@pytest.mark.tiers("ebpf")
+@pytest.mark.tiers("kernel", "ebpf")
 def test_ebpf_program():
+    """The programs please the verifier of this kernel, whether the tier uses them or not."""
     run(os.path.join(os.environ.get("SLUICE_BUILD", "_build"), "tests/system", "dp_ebpf"), limit=60)

@@ -133,6 +133,7 @@ count_memory(struct memory_usage *usage, void *o_)
         memory_usage_add(usage, "rules", tables_n_rules(br));
     }
     cds_list_for_each_entry (d, &o->datapaths, node) {
+        memory_usage_add(usage, "datapath-kB", d->dp->ops->kernel_memory ? d->dp->ops->kernel_memory(d->dp) / 1024 : 0);
         memory_usage_add(usage, "handlers", upcalls_n_handlers(d->upcalls));
         memory_usage_add(usage, "revalidators", revalidators_n(d->revalidators));
         memory_usage_add(usage, "udpif keys", megaflows_n(d->megaflows));

@@ -16,6 +16,7 @@ if HAVE_EBPF
 libsluice_a_SOURCES += lib/dp/ebpf.c lib/dp/ebpf.h lib/dp/ebpf_adopt.c lib/dp/ebpf_encode.c lib/dp/ebpf_flow.c lib/dp/ebpf_hook.c lib/dp/ebpf_map.c \
 	lib/dp/ebpf_port.c lib/dp/ebpf_space.c lib/dp/ebpf_upcall.c
 nodist_libsluice_a_SOURCES = lib/dp/ebpf.skel.h
+unit_tests += tests/unit/test_ebpf
 BUILT_SOURCES += lib/dp/ebpf.skel.h
 CLEANFILES += lib/dp/ebpf.bpf.o lib/dp/ebpf.skel.h
 lib/dp/ebpf.bpf.o: $(ebpf_programs) lib/flow/key_layout.h config.h

@@ -151,6 +151,7 @@ struct dp_ops {
     int (*meter_del)(struct dp *, uint32_t id);
     int (*ct_flush)(struct dp *, const uint16_t *zone /* NULL: all */);
     const struct dp_features *(*features)(const struct dp *);
+    uint64_t (*kernel_memory)(const struct dp *); /* Bytes that it has the kernel hold. NULL: not known. */
     void (*lookup_stats)(struct dp *, uint64_t *hit, uint64_t *missed, uint64_t *lost, uint64_t *n_flows, uint64_t *mask_hits, uint32_t *n_masks);
 };
 

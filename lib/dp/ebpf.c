@@ -151,5 +151,6 @@ const struct dp_ops dp_ebpf_ops = {
     .meter_del = user_meter_del,
     .ct_flush = ebpf_ct_flush,
     .features = ebpf_features,
+    .kernel_memory = ebpf_kernel_memory,
     .lookup_stats = ebpf_lookup_stats,
 };

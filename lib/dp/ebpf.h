@@ -157,6 +157,7 @@ int ebpf_map_flows(const struct ebpf *);
 int ebpf_map_acts(const struct ebpf *);
 int ebpf_map_counters(const struct ebpf *);
 uint64_t ebpf_total(const struct ebpf *, enum ebpf_total);
+uint64_t ebpf_kernel_memory(const struct dp *); /* Of all maps. */
 uint64_t ebpf_mask_hits(const struct ebpf *, uint32_t mask);
 
 #endif

@@ -175,7 +175,10 @@ changes_nothing(const void *list, size_t size)
     const struct action *a;
 
     ACTION_FOR_EACH (a, list, size) {
-        if (a->kind != ACTION_OUTPUT && a->kind != ACTION_USERSPACE) {
+        size_t nested_size;
+        const struct action *nested = a->kind == ACTION_CLONE ? action_nested(a, &nested_size) : NULL;
+
+        if (nested ? !changes_nothing(nested, nested_size) : a->kind != ACTION_OUTPUT && a->kind != ACTION_USERSPACE) {
             return false;
         }
     }

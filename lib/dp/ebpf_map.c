@@ -281,3 +281,33 @@ ebpf_mask_hits(const struct ebpf *e, uint32_t mask)
 {
     return sum_of(e, e->programs->maps.mask_hits, mask);
 }
+
+/* As proc(5) says of a descriptor of a map: "memlock:", in bytes. */
+static uint64_t
+memory_of(const struct bpf_map *map)
+{
+    char *path = xasprintf("/proc/self/fdinfo/%d", bpf_map__fd(map)), line[128];
+    FILE *f = fopen(path, "re");
+    unsigned long long bytes = 0;
+
+    while (f && fgets(line, sizeof line, f) && sscanf(line, "memlock: %llu", &bytes) != 1) {
+        continue;
+    }
+    if (f) {
+        fclose(f);
+    }
+    free(path);
+    return bytes;
+}
+
+uint64_t
+ebpf_kernel_memory(const struct dp *dp)
+{
+    struct bpf_map *map;
+    uint64_t sum = 0;
+
+    bpf_object__for_each_map (map, ebpf_cast(dp)->programs->obj) {
+        sum += memory_of(map);
+    }
+    return sum;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the eBPF datapath decides before a program is asked: which fields its keys have, how actions become records, and which numbers are lent. What the programs
+// do with it needs root and a kernel: tests/system/dp_ebpf.c.
+#include <config.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "lib/dp/ebpf.h"
+#include "lib/flow/field.h"
+#include "lib/flow/wire.h"
+
+/* Fields that no packet of a device has when it comes in: translation, conntrack and tunnels make them. */
+static bool
+is_not_of_packets(const struct field *f)
+{
+    return f->ofs < offsetof(struct flow_key, skb_priority)
+           || (f->ofs >= offsetof(struct flow_key, ct_state) && f->ofs < offsetof(struct flow_key, eth_dst));
+}
+
+static void
+test_every_field_of_packets_is_in_the_key(void **state)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(field_table); i++) {
+        const struct field *f = &field_table[i];
+        struct flow_key key, mask = {.tun_id = 0};
+        struct ebpf_mask m = {.words = {0}};
+        struct ebpf_lookup lookup;
+        uint64_t bits = 0;
+        bool possible;
+
+        memset(&key, 0xff, sizeof key);
+        field_unwildcard(f, &mask);
+        possible = ebpf_encode_key(&key, &mask, &lookup, &m);
+        for (size_t w = 0; w < EBPF_KEY_WORDS; w++) {
+            bits |= lookup.words[w];
+            assert_int_equal(lookup.words[w], m.words[w]);
+        }
+        if (possible != !is_not_of_packets(f) && f->ofs / 8 != offsetof(struct flow_key, ct_state) / 8) {
+            fail_msg("%s", f->name);
+        }
+        assert_true(!possible || bits);
+    }
+}
+
+static const char *
+encode(const char *text, struct ebpf_act *acts, uint32_t *n)
+{
+    struct buf b = BUF_EMPTY;
+    char *error = action_parse(text, NULL, &b);
+    const char *why;
+
+    if (error) {
+        fail_msg("%s: %s", text, error);
+    }
+    why = ebpf_encode(b.data, b.len, acts, n);
+    buf_free(&b);
+    return why;
+}
+
+static void
+test_actions_become_records(void **state)
+{
+    struct ebpf_act a[EBPF_MAX_ACTS];
+    uint32_t n;
+
+    assert_null(encode("drop", a, &n));
+    assert_int_equal(n, 0);
+    assert_null(encode("3,push_vlan(vid=5,pcp=3),trunc(100),2", a, &n));
+    assert_int_equal(n, 3);
+    assert_true(a[0].kind == EBPF_ACT_OUTPUT && a[0].arg == 3 && !a[0].last && !a[0].max_len);
+    assert_true(a[1].kind == EBPF_ACT_PUSH_VLAN && a[1].arg == 0x81006005);
+    assert_true(a[2].kind == EBPF_ACT_OUTPUT && a[2].arg == 2 && a[2].last && a[2].max_len == 100);
+    assert_null(encode("set(ipv4(src=1.2.3.4,ttl=64)),2", a, &n));
+    assert_int_equal(n, 3);
+    assert_true(a[0].kind == EBPF_ACT_WRITE && a[0].layer == EBPF_IPV4 && a[0].at == IP4_SRC && a[0].len == 8);
+    assert_int_equal(a[0].sums, EBPF_SUM_IP | EBPF_SUM_PSEUDO);
+    assert_memory_equal(a[0].value, "\x01\x02\x03\x04\0\0\0\0", 8);
+    assert_memory_equal(a[0].mask, "\xff\xff\xff\xff\0\0\0\0", 8);
+    assert_true(a[1].at == IP4_TTL && a[1].value[0] == 64 && a[1].mask[0] == 0xff && a[1].mask[1] == 0 && a[1].sums == EBPF_SUM_IP);
+    assert_null(encode("clone(3,clone(2)),recirc(0x7)", a, &n));
+    assert_int_equal(n, 3);
+    assert_true(a[2].kind == EBPF_ACT_RECIRC && a[2].arg == 7);
+}
+
+static void
+test_what_programs_cannot_do_has_a_reason(void **state)
+{
+    static const struct {
+        const char *actions, *why;
+    } refused[] = {
+        {"meter(1),2", "metered"},
+        {"sample(sample=50%,actions(3)),2", "sampled"},
+        {"ct,recirc(0x1)", "tracks connections"},
+        {"check_pkt_len(size=200,gt(2),le(3))", "length"},
+        {"set(sctp(src=5)),2", "SCTP"},
+        {"set(tunnel(tun_id=0x5,dst=2.2.2.2,ttl=64,flags(key))),2", "tunnel"},
+        {"trunc(100),2,3", "output of a part"},
+    };
+    struct ebpf_act acts[EBPF_MAX_ACTS];
+    struct buf many = BUF_EMPTY;
+    uint32_t n;
+
+    for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+        const char *why = encode(refused[i].actions, acts, &n);
+
+        if (!why || !strstr(why, refused[i].why)) {
+            fail_msg("%s: %s", refused[i].actions, why ? why : "not refused");
+        }
+        assert_int_equal(n, 0);
+    }
+    for (unsigned i = 0; i <= EBPF_MAX_ACTS; i++) {
+        action_put_output(&many, i);
+    }
+    assert_non_null(ebpf_encode(many.data, many.len, acts, &n));
+    assert_null(ebpf_encode(many.data, many.len - sizeof(struct action_output), acts, &n));
+    assert_int_equal(n, EBPF_MAX_ACTS);
+    buf_free(&many);
+}
+
+static void
+test_space_is_lent_once(void **state)
+{
+    static const uint32_t sizes[] = {1, 64, 3, 2, 33, 5};
+    struct ebpf_space s;
+    bool in_use[1024] = {false};
+    uint32_t first[64], lent = 0;
+    unsigned n = 0;
+
+    ebpf_space_init(&s, ARRAY_SIZE(in_use));
+    for (; n < ARRAY_SIZE(first) && !ebpf_space_get(&s, sizes[n % 6], &first[n]); n++) {
+        for (uint32_t i = 0; i < ebpf_space_block(sizes[n % 6]); i++) {
+            assert_false(in_use[first[n] + i]);
+            in_use[first[n] + i] = true;
+            lent++;
+        }
+    }
+    assert_true(n < ARRAY_SIZE(first) && lent > 800);
+    memset(&in_use[first[1]], false, 64);
+    ebpf_space_put(&s, first[1], 64);
+    assert_int_equal(ebpf_space_get(&s, 40, &first[2]), 0); /* After a grace period. */
+    assert_int_equal(first[2], first[1]);
+    ebpf_space_destroy(&s);
+
+    /* Another daemon finds the room between what is in use. */
+    ebpf_space_init(&s, ARRAY_SIZE(in_use));
+    ebpf_space_adopt(&s, in_use);
+    assert_int_equal(ebpf_space_get(&s, 64, &first[0]), 0);
+    assert_int_equal(first[0], first[1]);
+    ebpf_space_destroy(&s);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_field_of_packets_is_in_the_key),
+        cmocka_unit_test(test_actions_become_records),
+        cmocka_unit_test(test_what_programs_cannot_do_has_a_reason),
+        cmocka_unit_test(test_space_is_lent_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

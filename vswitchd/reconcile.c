@@ -443,7 +443,8 @@ mark_port_seen(struct vswitch *vs, struct running_bridge *b, const struct ovsdb_
 {
     struct running_port *p = running_port_find(b, row_string(interface, "name"));
 
-    if (p && !strcmp(p->interface_uuid, interface->uuid)) {
+    /* By name: who deletes a port and adds it in one transaction, as many a script does to be sure, disturbs nothing. */
+    if (p) {
         p->seen = true;
     }
     return false;

@@ -36,7 +36,7 @@ class Adapter:
 
     def set_up(self, names):
         self.show.heading("An adapter with virtual functions, emulated: its eSwitch is in switchdev mode")
-        self.card = Card()
+        self.card = Card(vfs=len(names))
         self.bridge = Bridge(self.switch, "fail_mode=secure")
         for number, name in enumerate(names, 1):
             self.vms[name] = VfVm(number, self.card, network=NETWORK)

@@ -29,14 +29,15 @@ def write(path, text):
 
 
 class Card:
-    """One card with one PF. FLOWS: how many rules its table takes."""
+    """One card with one PF. FLOWS: how many rules its table takes. VFS: how many VMs it is for."""
 
-    def __init__(self, flows=FLOWS):
+    def __init__(self, flows=FLOWS, vfs=N_VFS):
         if not os.path.exists(BUS):
             run("insmod", module())
         self.number = next(n for n in range(100) if not os.path.exists(f"{BUS}/devices/card{n}.0"))
         self.handle = f"eswemu/card{self.number}.0"
-        write(f"{BUS}/new_device", f"{self.number} 1 {N_VFS} {flows}")
+        self.vfs = vfs
+        write(f"{BUS}/new_device", f"{self.number} 1 {vfs} {flows}")
         run("devlink", "dev", "eswitch", "set", self.handle, "mode", "switchdev")
         self.free = []
         self.create_vfs()
@@ -46,11 +47,10 @@ class Card:
 
     def create_vfs(self):
         """Makes the VFs, and their representors ready to be ports."""
-        self.set_numvfs(N_VFS)
-        self.free = list(range(N_VFS))
-        for vf in self.free:
-            run("ip", "link", "set", self.representor(vf), "addrgenmode", "none", "up")
-        run("ip", "link", "set", self.uplink(), "addrgenmode", "none", "up")
+        self.set_numvfs(self.vfs)
+        self.free = list(range(self.vfs))
+        devices = [self.uplink()] + [self.representor(vf) for vf in self.free]
+        run("ip", "-batch", "-", stdin="".join(f"link set {device} addrgenmode none up\n" for device in devices))
 
     def set_numvfs(self, count):
         write(f"{BUS}/devices/card{self.number}.0/sriov_numvfs", count)

@@ -6,6 +6,10 @@
     bench.py lab         what wants openvswitch in the kernel: run it in utilities/lab
 
 `make bench` runs both. SLUICE_BUILD is the folder of our daemon.
+
+A row "bare limit" is what the tools or the kernel take without a switch: no switch is faster. What ovs-ofctl needs to print flows is two thirds
+of the installed daemon's dump-flows, what ovs-vsctl and ovsdb-server need for ports a third or more of its time: compare CPU there.
+On a machine that others use wall times say little: give qemu and the daemons priority (each is a session of its own: /proc/PID/autogroup).
 """
 import argparse
 import os

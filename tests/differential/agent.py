@@ -97,8 +97,12 @@ class Plant:
         return [self.session(bridge, case["version"]).send(bytes.fromhex(flows))[0] for bridge, flows in case["messages"].items()]
 
     def forget(self, case):
+        """Leaves nothing of the case but the database. Connections end with it: one that rests for long is probed, and then closed."""
         for bridge in case["messages"]:
             self.session(bridge).delete_flows()
+        for session in self.sessions.values():
+            session.close()
+        self.sessions = {}
 
     # Packets.
 

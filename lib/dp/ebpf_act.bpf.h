@@ -28,7 +28,8 @@ upcall(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a, uint3
     }
     handler = cpu % config->n_handlers;
     ring = bpf_map_lookup_elem(&rings, &handler);
-    if (len > EBPF_MAX_PACKET || !ring || port->queued_bytes - port->taken_bytes > config->queue_bytes) {
+    /* The daemon may have taken a record before it is counted: the difference may be below zero. */
+    if (len > EBPF_MAX_PACKET || !ring || (int64_t) (port->queued_bytes - port->taken_bytes) > (int64_t) config->queue_bytes) {
         count(EBPF_LOST, 1);
         return 0;
     }

@@ -179,10 +179,12 @@ void
 freeze_sweep(int64_t when_ms, int64_t idle_ms)
 {
     struct cds_lfht_iter iter;
-    struct stored *s;
+    struct cds_lfht_node *node;
 
     pthread_once(&store.once, create_store);
-    cds_lfht_for_each_entry (store.by_content, &iter, s, by_content) {
+    cds_lfht_for_each (store.by_content, &iter, node) {
+        struct stored *s = CONTAINER_OF(node, struct stored, by_content);
+
         if (when_ms - __atomic_load_n(&s->used_ms, __ATOMIC_RELAXED) > idle_ms && !cds_lfht_del(store.by_content, &s->by_content)) {
             cds_lfht_del(store.by_id, &s->by_id);
             __atomic_sub_fetch(&store.n, 1, __ATOMIC_RELAXED);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The userspace datapath: megaflows and ports inside the daemon. It exists for tests: the whole daemon runs natively and under sanitizers, on hosts
-// without openvswitch.ko, and is compared with the installed daemon's dummy datapath.
+// without openvswitch.ko, and is compared with the installed daemon's dummy datapath. The eBPF datapath embeds it as its slow path (lib/dp/ebpf.h).
 //
 // Type "dummy" has internal ports without a device; type "netdev" makes TAP devices of them, so that a host can use the bridge. Both need
 // --enable-dummy. Ports of type "system" are real devices behind packet sockets in both.

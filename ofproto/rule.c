@@ -18,7 +18,7 @@ rule_actions_intern(struct bridge *br, const void *list, size_t size)
 
     for (struct hnode *n = htable_first_with_hash(&br->rule_intern, hash); n; n = htable_next_with_hash(n)) {
         a = CONTAINER_OF(n, struct rule_actions, node);
-        if (a->size == size && !memcmp(a->list, list, size)) {
+        if (a->size == size && (!size || !memcmp(a->list, list, size))) {
             a->n_users++;
             return a;
         }
@@ -26,7 +26,9 @@ rule_actions_intern(struct bridge *br, const void *list, size_t size)
     a = xzalloc(sizeof *a + size);
     a->n_users = 1;
     a->size = (uint32_t) size;
-    memcpy(a->list, list, size);
+    if (size) { /* Actions that drop may come without a list. */
+        memcpy(a->list, list, size);
+    }
     htable_insert(&br->rule_intern, &a->node, hash);
     return a;
 }

@@ -174,7 +174,7 @@ class Guest:
         accelerator = "kvm" if job.accelerator == "kvm" else "tcg,thread=multi"
         command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                    "-machine", "pc", "-accel", accelerator, "-cpu", "host" if job.accelerator == "kvm" else "max",
-                   "-smp", str(job.cpus), "-m", str(job.memory), "-kernel", os.path.join(job.kernel, "vmlinux.lab"),
+                   "-smp", str(job.cpus), "-m", str(job.memory), "-kernel", os.path.join(job.kernel, FLAVOURS[job.flavour][2]),
                    "-append", " ".join(boot), "-serial", f"file:{self.folder}/console",
                    "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"]
         command += self._filesystems() + channels

@@ -19,6 +19,7 @@ nodist_libsluice_a_SOURCES = lib/dp/ebpf.skel.h
 unit_tests += tests/unit/test_ebpf
 BUILT_SOURCES += lib/dp/ebpf.skel.h
 CLEANFILES += lib/dp/ebpf.bpf.o lib/dp/ebpf.skel.h
+lib/dp/ebpf_map.$(OBJEXT): lib/dp/ebpf.skel.h
 lib/dp/ebpf.bpf.o: $(ebpf_programs) lib/flow/key_layout.h config.h
 	$(AM_V_at)$(MKDIR_P) lib/dp
 	$(AM_V_GEN)$(BPF_CLANG) -O2 -g -target bpf -ffreestanding -std=gnu17 -Wall -Wextra -Wno-unused-parameter -I. -I$(srcdir) \

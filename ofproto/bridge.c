@@ -6,6 +6,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
+#include "lib/base/refs.h"
 #include "ofproto/l2.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/private.h"
@@ -91,16 +92,16 @@ bridge_free(void *bridge)
     free(br);
 }
 
-void
+bool
 bridge_ref(struct bridge *br)
 {
-    __atomic_fetch_add(&br->refs, 1, __ATOMIC_RELAXED);
+    return refs_get(&br->refs);
 }
 
 void
 bridge_unref(struct bridge *br)
 {
-    if (!__atomic_sub_fetch(&br->refs, 1, __ATOMIC_ACQ_REL)) {
+    if (refs_put(&br->refs)) {
         rcu_postpone(bridge_free, br);
     }
 }

@@ -49,7 +49,7 @@ struct bridge {
 };
 
 /* Keeps the struct, not the bridge, alive. Any thread, in an RCU read section; unref releases after a grace period when last. */
-void bridge_ref(struct bridge *);
+bool bridge_ref(struct bridge *); /* Any thread, RCU section: false when it is going. */
 void bridge_unref(struct bridge *);
 
 /* RCU read section. NULL: no such port. */

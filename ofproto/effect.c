@@ -25,19 +25,25 @@ effect_ref(const struct effect *e)
         if (!rule_ref(e->fin.rule)) {
             return false;
         }
-        bridge_ref(e->fin.bridge);
+        if (!bridge_ref(e->fin.bridge)) {
+            rule_unref(e->fin.rule);
+            return false;
+        }
         break;
     case EFFECT_PORT_RX:
     case EFFECT_PORT_TX:
-        port_ref(e->port);
-        break;
+        return port_ref(e->port);
     case EFFECT_L2_LEARN:
-        bridge_ref(e->learn.bridge);
-        port_ref(e->learn.port);
+        if (!bridge_ref(e->learn.bridge)) {
+            return false;
+        }
+        if (!port_ref(e->learn.port)) {
+            bridge_unref(e->learn.bridge);
+            return false;
+        }
         break;
     case EFFECT_TABLE:
-        bridge_ref(e->table.bridge);
-        break;
+        return bridge_ref(e->table.bridge);
     case EFFECT_FLOW_MOD:
         learned_ref(e->learned);
         break;

@@ -23,7 +23,7 @@ struct effect {
     };
 };
 
-/* References the rule, port and bridge that it points to, for who keeps it past the read section. false, and nothing referenced: its rule is going. */
+/* References the rule, port and bridge that it points to, for who keeps it past the read section. false, and nothing referenced: one of them is going. */
 bool effect_ref(const struct effect *);
 void effect_unref(const struct effect *);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/base/counter.h"
+#include "lib/base/refs.h"
 #include "ofproto/datapath.h"
 #include "ofproto/private.h"
 
@@ -17,8 +18,7 @@ learned_create(struct bridge *br)
 {
     struct learned *l = xzalloc(sizeof *l);
 
-    bridge_ref(br);
-    l->bridge = br;
+    l->bridge = bridge_ref(br) ? br : NULL;
     l->refs = 1;
     l->fm.command = OFPFC_MODIFY_STRICT;
     l->fm.modify_cookie = true;
@@ -37,8 +37,10 @@ learned_ref(struct learned *l)
 void
 learned_unref(struct learned *l)
 {
-    if (!__atomic_sub_fetch(&l->refs, 1, __ATOMIC_ACQ_REL)) {
-        bridge_unref(l->bridge);
+    if (refs_put(&l->refs)) {
+        if (l->bridge) {
+            bridge_unref(l->bridge);
+        }
         buf_free(&l->fm.actions);
         free(l);
     }
@@ -47,7 +49,7 @@ learned_unref(struct learned *l)
 void
 learned_apply(struct learned *l)
 {
-    if (!__atomic_load_n(&l->bridge->removed, __ATOMIC_ACQUIRE)) {
+    if (l->bridge && !__atomic_load_n(&l->bridge->removed, __ATOMIC_ACQUIRE)) {
         table_learn(l->bridge, &l->fm);
     }
 }
@@ -65,7 +67,7 @@ apply_posted(void *learned)
 void
 learned_again(struct learned *l, int64_t used_ms)
 {
-    if (used_ms - l->asked_ms < ASK_EVERY_MS || __atomic_exchange_n(&l->pending, true, __ATOMIC_RELAXED)) {
+    if (!l->bridge || used_ms - l->asked_ms < ASK_EVERY_MS || __atomic_exchange_n(&l->pending, true, __ATOMIC_RELAXED)) {
         return;
     }
     COUNTER_INC(learned_again);

@@ -7,7 +7,7 @@
 #include "ofproto/bridge.h"
 
 struct learned {
-    struct bridge *bridge;  /* Referenced. */
+    struct bridge *bridge;  /* Referenced; NULL: it was going when this was learned. */
     struct flow_mod fm;     /* Immutable once the translation is done. */
     uint32_t refs;          /* Atomic. */
     bool pending;           /* Atomic: the main thread has been asked. */

@@ -7,6 +7,7 @@
 
 #include "lib/base/counter.h"
 #include "lib/base/log.h"
+#include "lib/base/refs.h"
 #include "ofproto/l2.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/private.h"
@@ -254,16 +255,16 @@ port_free(void *port)
     free(p);
 }
 
-void
+bool
 port_ref(struct port *p)
 {
-    __atomic_fetch_add(&p->refs, 1, __ATOMIC_RELAXED);
+    return refs_get(&p->refs);
 }
 
 void
 port_unref(struct port *p)
 {
-    if (!__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL)) {
+    if (refs_put(&p->refs)) {
         rcu_postpone(port_free, p);
     }
 }

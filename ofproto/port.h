@@ -51,7 +51,7 @@ port_settings(const struct port *p)
     return rcu_dereference(p->settings);
 }
 /* Keeps the struct, not the port, alive. Any thread, in an RCU read section; unref releases after a grace period when last. */
-void port_ref(struct port *);
+bool port_ref(struct port *); /* Any thread, RCU section: false when it is going. */
 void port_unref(struct port *);
 bool port_carries_vlan(const struct port_settings *, uint16_t vid); /* trunk, native or access VLAN. */
 void port_credit(struct port *, bool rx, uint64_t packets, uint64_t bytes); /* Any thread. */

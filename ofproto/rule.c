@@ -8,6 +8,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/base/rcu.h"
+#include "lib/base/refs.h"
 #include "ofproto/bridge.h"
 
 struct rule_actions *
@@ -74,20 +75,13 @@ rule_free(void *rule)
 bool
 rule_ref(struct rule *r)
 {
-    uint32_t refs = __atomic_load_n(&r->refs, __ATOMIC_RELAXED);
-
-    do {
-        if (!refs) {
-            return false;
-        }
-    } while (!__atomic_compare_exchange_n(&r->refs, &refs, refs + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
-    return true;
+    return refs_get(&r->refs);
 }
 
 void
 rule_unref(struct rule *r)
 {
-    if (__atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+    if (refs_put(&r->refs)) {
         rcu_postpone(rule_free, r);
     }
 }
@@ -95,7 +89,7 @@ rule_unref(struct rule *r)
 void
 rule_unref_unread(struct rule *r)
 {
-    if (__atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+    if (refs_put(&r->refs)) {
         rule_free(r);
     }
 }

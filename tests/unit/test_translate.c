@@ -30,6 +30,7 @@ port_create(struct bridge *bridge, uint32_t number)
     struct port *port = xzalloc(sizeof *port);
 
     port->bridge = bridge;
+    port->refs = 1;
     port->name = xasprintf("p%u", number);
     port->type = xstrdup("dummy");
     port->ofp = port->dp_port = number;
@@ -48,6 +49,7 @@ world_create(void)
     w->bridge.name = xstrdup("br0");
     w->bridge.datapath_type = xstrdup("dummy");
     w->bridge.id = 1;
+    w->bridge.refs = 1;
     w->ports = xzalloc(sizeof *w->ports + N_PORTS * sizeof *w->ports->ports);
     for (uint32_t i = 1; i <= N_PORTS; i++) {
         w->ports->ports[w->ports->n++] = port_create(&w->bridge, i);
@@ -108,6 +110,7 @@ add_rule(struct world *w, uint8_t table, unsigned priority, const char *text)
     char *error = match_parse(text, NULL, &match, NULL);
 
     assert_null(error);
+    r->refs = 1;
     r->cr.match = match_pack(&match);
     r->cr.priority = (int32_t) priority;
     r->table_id = table;
@@ -284,6 +287,36 @@ test_normal_floods_and_learns(void **state)
     w->ports->ports[2]->settings->of_config = 0;
 }
 
+/* A port whose last owner has let go of it is still found by who reads just now. Nobody can keep it any more. */
+static void
+test_effects_of_a_port_that_goes(void **state)
+{
+    struct world *w = *state;
+    struct port *port = w->ports->ports[0];
+    size_t n_of_port = 0;
+
+    output(w, OFPP_NORMAL);
+    add_rule(w, 0, 1, "");
+    run(w, TCP);
+    for (size_t i = 0; i < w->out.n_effects; i++) {
+        assert_true(effect_ref(&w->out.effects[i]));
+        effect_unref(&w->out.effects[i]);
+    }
+    port->refs = 0;
+    for (size_t i = 0; i < w->out.n_effects; i++) {
+        const struct effect *e = &w->out.effects[i];
+
+        if ((e->kind == EFFECT_PORT_RX && e->port == port) || (e->kind == EFFECT_L2_LEARN && e->learn.port == port)) {
+            assert_false(effect_ref(e));
+            n_of_port++;
+        }
+    }
+    assert_true(n_of_port > 0);
+    assert_int_equal(port->refs, 0);
+    assert_int_equal(w->bridge.refs, 1);
+    port->refs = 1;
+}
+
 static void
 test_normal_vlans(void **state)
 {
@@ -425,6 +458,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_tables, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recursion_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_normal_floods_and_learns, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_effects_of_a_port_that_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_normal_vlans, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trace_text, setup, teardown),
         cmocka_unit_test_setup_teardown(test_masks_are_proved, setup, teardown),

@@ -401,7 +401,7 @@ ofconns_configure(struct ofconns *mgr, const struct bridge_config *config)
     }
     mgr->configured = true;
     mgr->was_secure = secure;
-    loop_timer_set(mgr->fail_timer, FAIL_CHECK_MS);
+    check_fail_open(mgr);
 }
 
 void

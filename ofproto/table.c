@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "lib/base/counter.h"
+#include "lib/base/log.h"
 #include "lib/base/rcu.h"
 #include "lib/flow/wire.h"
 #include "ofproto/bridge.h"
@@ -199,7 +200,7 @@ check_add(struct bridge *br, const struct flow_mod *fm, uint8_t *table_id)
     if (table_overlaps(t, fm)) {
         return OFERR_OFPFMFC_OVERLAP;
     }
-    if (classifier_n_rules(t->cls) >= t->max_flows && !replaces_rule(t, fm)) {
+    if (!(fm->flags & OFPFF_HIDDEN) && classifier_n_rules(t->cls) >= t->max_flows && !replaces_rule(t, fm)) {
         return OFERR_OFPFMFC_TABLE_FULL;
     }
     return OFERR_OK;
@@ -454,7 +455,7 @@ tables_remove_all(struct bridge *br)
     free(set.rules);
 }
 
-/* A rule that matches everything and does NORMAL. */
+/* A rule that matches everything and does NORMAL. Only a limit of no rules at all can be in the way of one that is not hidden. */
 static void
 add_normal(struct bridge *br, int32_t priority, uint16_t flags)
 {
@@ -464,7 +465,7 @@ add_normal(struct bridge *br, int32_t priority, uint16_t flags)
     output->port = OFPP_NORMAL;
     match_init_any(&fm.match);
     if (apply_add(br, &fm, priority, &(struct table_origin){0})) {
-        abort(); /* NORMAL for everything is right by construction. */
+        log_warn(LOG_ofproto, "%s: table 0 has no room for the rule that makes the bridge a plain switch", br->name);
     }
     buf_free(&fm.actions);
 }

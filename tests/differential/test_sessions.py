@@ -211,12 +211,9 @@ def without_duration(messages):
     return [(kind, body[:12 if kind == FLOW_REMOVED else 16], len(body)) if kind in (FLOW_REMOVED, VENDOR) else (kind, body) for kind, body in messages]
 
 
-@pytest.mark.parametrize("version", [OF10, OF13, OF14])
+@pytest.mark.parametrize("version, nxm", [(OF10, False), (OF10, True), (OF13, False), (OF14, False)])  # Nicira's form is of 1.0 only.
 @pytest.mark.parametrize("timeouts", [(0, 0), (1, 0), (0, 1)])
-@pytest.mark.parametrize("nxm", [False, True])
 def test_flow_removed(connect, pair, version, timeouts, nxm):
-    if nxm and version != OF10:
-        pytest.skip("of 1.0 only")
     sessions = connect(version)
     idle, hard = timeouts
     if nxm:

@@ -343,7 +343,9 @@ older_first(const void *a, const void *b)
 {
     const struct entry *x = *(struct entry *const *) a, *y = *(struct entry *const *) b;
 
-    return x->used_s != y->used_s ? (x->used_s < y->used_s ? -1 : 1) : (x->id > y->id) - (x->id < y->id);
+    uint32_t x_used_s = __atomic_load_n(&x->used_s, __ATOMIC_RELAXED), y_used_s = __atomic_load_n(&y->used_s, __ATOMIC_RELAXED);
+
+    return x_used_s != y_used_s ? (x_used_s < y_used_s ? -1 : 1) : (x->id > y->id) - (x->id < y->id);
 }
 
 static void

@@ -313,7 +313,7 @@ port_gone(struct place *p, struct place_port *port)
     uint64_t batch = p->batch_number;
     size_t n;
 
-    p->n_unclean -= port->adopt != 0;
+    __atomic_fetch_sub(&p->n_unclean, port->adopt != 0, __ATOMIC_RELAXED);
     htable_remove(&p->ports_by_number, &port->by_number);
     htable_remove(&p->ports_by_ifindex, &port->by_ifindex);
     /* What the promoter is about to put has found its place before; what it takes up next does not find the
@@ -401,7 +401,7 @@ place_port_set(struct place *p, uint32_t dp_port, int ifindex, const char *devna
         port = xzalloc(sizeof *port);
         port->port = (struct tc_port){.number = dp_port, .ifindex = ifindex, .internal = internal};
         port->adopt = internal ? 0 : PLACE_ADOPT_TRIES;
-        p->n_unclean += port->adopt != 0;
+        __atomic_fetch_add(&p->n_unclean, port->adopt != 0, __ATOMIC_RELAXED);
         htable_insert(&p->ports_by_number, &port->by_number, hash_u64(dp_port, 0));
         htable_insert(&p->ports_by_ifindex, &port->by_ifindex, hash_u64((uint64_t) ifindex, 0));
         added = true;

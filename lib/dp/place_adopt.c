@@ -120,7 +120,7 @@ find_lost(struct place *p, uint64_t seq)
     for (h = htable_next(&p->flows, NULL); h; h = htable_next(&p->flows, h)) {
         struct place_flow *f = CONTAINER_OF(h, struct place_flow, node);
 
-        if (f->prio && !f->busy && !f->demote && f->tc_seq < seq) {
+        if (!f->busy && f->prio && !f->demote && f->tc_seq < seq) {
             COUNTER_INC(tc_lost);
             f->demote = true;
             place_enqueue(p, f);
@@ -268,7 +268,7 @@ place_adopt(struct place *p)
         port = place_port_by_ifindex(p, ifindexes[i]);
         if (port && port->adopt) {
             port->adopt = a.n_unknown ? port->adopt - 1 : 0;
-            p->n_unclean -= !port->adopt;
+            __atomic_fetch_sub(&p->n_unclean, !port->adopt, __ATOMIC_RELAXED);
         }
         pthread_mutex_unlock(&p->lock);
     }

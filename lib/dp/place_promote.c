@@ -45,11 +45,14 @@ struct promoter {
 static void
 deleted(struct nl_op *op, const struct nlmsghdr *h, void *place_)
 {
+    struct place *p = place_;
     struct place_flow *f = op->aux;
     struct tc_seen seen;
 
     if (f && !tc_seen_of(h, &seen)) {
+        pthread_mutex_lock(&p->lock); /* Counters of busy records are read by dumps. */
         place_stats_of_seen(f, &seen, &f->tc);
+        pthread_mutex_unlock(&p->lock);
     }
 }
 
@@ -352,10 +355,12 @@ leave_datapath(struct promoter *pr, size_t n)
     if (n_leaving) {
         pr->p->dp->ops->flow_del(pr->p->dp, dels, n_leaving);
     }
+    pthread_mutex_lock(&pr->p->lock);
     for (size_t i = 0; i < n_leaving; i++) {
         leaving[i]->in_dp = dels[i].error && dels[i].error != -ENOENT;
         place_stats_add(&leaving[i]->base, &dels[i].stats);
     }
+    pthread_mutex_unlock(&pr->p->lock);
 }
 
 /* With the lock: what became of it. */

@@ -355,7 +355,8 @@ format_entry(const struct entry *e, uint32_t now, struct buf *b)
     struct buf port = BUF_EMPTY;
 
     of_port_format(e->port->ofp, NULL, &port);
-    buf_putf(b, "%5s  %4u  " ETH_ADDR_FMT "  %3u\n", buf_text(&port), (unsigned) (e->id >> 48), ETH_ADDR_ARGS(mac), now - e->used_s);
+    buf_putf(b, "%5s  %4u  " ETH_ADDR_FMT "  %3u\n", buf_text(&port), (unsigned) (e->id >> 48), ETH_ADDR_ARGS(mac),
+              now - __atomic_load_n(&e->used_s, __ATOMIC_RELAXED));
     buf_free(&port);
 }
 

@@ -205,7 +205,7 @@ sweep_one(struct megaflow *mf, void *sweep)
     struct sweep *sw = sweep;
     struct revalidators *rv = sw->rv;
 
-    if (mf->ufid.hi % sw->n_shares != sw->share || !__atomic_load_n(&mf->installed, __ATOMIC_ACQUIRE)) {
+    if (!__atomic_load_n(&mf->installed, __ATOMIC_ACQUIRE) || mf->ufid.hi % sw->n_shares != sw->share) {
         return true;
     }
     if (!mf->seen_cycle) {

@@ -128,6 +128,9 @@ class Result:
         actions = re.sub(r"recirc_id=\d+", "recirc_id=N", actions)
         actions = re.sub(r"recirc\(0x[0-9a-f]+\)", "recirc(N)", actions)
         self.actions = with_port_names(actions, dp_ports)
+        if "set(mpls(" in actions:
+            # An entry is written as a whole. The installed daemon looks only at the part that changes, and would write this packet's label into others; ours looks at all.
+            self.megaflow = re.sub(r",mpls_(label|tc|ttl|bos)=[^,]*", "", self.megaflow)
         self.rest = [line for line in text.splitlines() if line.startswith(("Translation failed", "This flow is", "  - ", "error:"))]
         self.floods = bool(FLOODS.search(text))
         self.flow = self._line(text, "Flow: ")

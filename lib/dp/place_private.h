@@ -23,7 +23,8 @@
 #define PLACE_SHAPE_MS 10000 /* For so long a refused shape is refused without asking. */
 #define PLACE_REFUSED_MS 60000 /* After so long a refused flow is tried again: drivers may change their mind. */
 #define PLACE_ADOPT_TRIES 10 /* Dumps within which all ports of a datapath should be known. */
-#define PLACE_HW_LAG_MS 1000 /* Counters of adapters are behind by up to this. */
+/* How late counters of adapters may be seen: their drivers read them once a second, and a busy host later than that. */
+#define PLACE_HW_LAG_MS 2000
 
 /* A reason, once for all flows that have it. */
 struct place_reason {

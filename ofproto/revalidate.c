@@ -191,10 +191,11 @@ translate_again(struct sweep *sw, struct megaflow *mf)
     return true;
 }
 
+/* An adapter may not have told of any packet yet: for its flows, what the dump says was used allows for that, whether or not something was counted. */
 static bool
 is_idle(const struct sweep *sw, const struct megaflow *mf)
 {
-    int64_t used = MAX(__atomic_load_n(&mf->used_ms, __ATOMIC_RELAXED), mf->created_ms);
+    int64_t used = MAX(MAX(__atomic_load_n(&mf->used_ms, __ATOMIC_RELAXED), mf->dumped.used_ms), mf->created_ms);
 
     return sw->now - used > sw->max_idle_ms;
 }

@@ -143,16 +143,10 @@ ufid_matches(struct cds_lfht_node *node, const void *ufid)
     return dp_ufid_equal(caa_container_of(node, struct megaflow, node)->ufid, *(const dp_ufid *) ufid);
 }
 
-static uint32_t
-ufid_hash(dp_ufid ufid)
-{
-    return (uint32_t) ufid.lo; /* A ufid is a hash already. */
-}
-
 bool
 megaflows_add(struct megaflows *mfs, struct megaflow *mf)
 {
-    if (cds_lfht_add_unique(mfs->table, ufid_hash(mf->ufid), ufid_matches, &mf->ufid, &mf->node) != &mf->node) {
+    if (cds_lfht_add_unique(mfs->table, dp_ufid_hash(mf->ufid), ufid_matches, &mf->ufid, &mf->node) != &mf->node) {
         return false;
     }
     size_t n = __atomic_add_fetch(&mfs->n, 1, __ATOMIC_RELAXED);
@@ -178,7 +172,7 @@ megaflows_find(const struct megaflows *mfs, dp_ufid ufid)
     struct cds_lfht_iter iter;
     struct cds_lfht_node *node;
 
-    cds_lfht_lookup(mfs->table, ufid_hash(ufid), ufid_matches, &ufid, &iter);
+    cds_lfht_lookup(mfs->table, dp_ufid_hash(ufid), ufid_matches, &ufid, &iter);
     node = cds_lfht_iter_get_node(&iter);
     return node ? caa_container_of(node, struct megaflow, node) : NULL;
 }

@@ -317,19 +317,31 @@ execute_in_main(struct bridge *br, struct packet *packet, const struct flow_key 
     translate_apply_main(out);
 }
 
-/* The key of the packet, and whether the actions can be carried out on it. */
+/* Makes the packet, which the caller frees, and its key. Or why the actions cannot be carried out on it, and no packet. */
 static enum of_error
-prepare_packet_out(const struct packet_out *po, struct packet *packet, struct flow_key *key)
+prepare_packet_out(const struct packet_out *po, struct packet **packetp, struct flow_key *key)
 {
     const struct ofact_limits limits = {.max_ports = OFP10_PORT_MAX, .table_id = OFPTT_ALL, .n_tables = N_TABLES};
+    struct packet *packet;
     struct match match;
+    enum of_error error;
 
+    if (po->data.len > PACKET_MAX_LEN) {
+        return OFERR_OFPBRC_BAD_PACKET;
+    }
+    packet = packet_new(po->data.data, po->data.len);
     *key = po->meta.key;
     key->in_port = po->in_port;
     packet_extract(packet, key);
     match.key = *key;
     memset(&match.mask, 0xff, sizeof match.mask);
-    return ofact_check(po->actions.data, po->actions.len, &match, &limits);
+    error = ofact_check(po->actions.data, po->actions.len, &match, &limits);
+    if (error) {
+        packet_free(packet);
+    } else {
+        *packetp = packet;
+    }
+    return error;
 }
 
 enum of_error
@@ -337,14 +349,11 @@ packet_out_check(const struct packet_out *po)
 {
     struct flow_key key;
     struct packet *packet;
-    enum of_error error;
+    enum of_error error = prepare_packet_out(po, &packet, &key);
 
-    if (po->data.len > PACKET_MAX_LEN) {
-        return OFERR_OFPBRC_BAD_PACKET;
+    if (!error) {
+        packet_free(packet);
     }
-    packet = packet_new(po->data.data, po->data.len);
-    error = prepare_packet_out(po, packet, &key);
-    packet_free(packet);
     return error;
 }
 
@@ -354,13 +363,8 @@ packet_out_execute(struct bridge *br, const struct packet_out *po)
     struct translate_in in = {.bridge = br, .ofacts = po->actions.data, .ofacts_len = po->actions.len};
     struct translate_out out;
     struct packet *packet;
-    enum of_error error;
+    enum of_error error = prepare_packet_out(po, &packet, &in.key);
 
-    if (po->data.len > PACKET_MAX_LEN) {
-        return OFERR_OFPBRC_BAD_PACKET;
-    }
-    packet = packet_new(po->data.data, po->data.len);
-    error = prepare_packet_out(po, packet, &in.key);
     if (!error) {
         in.packet = packet;
         in.in_port = bridge_port(br, po->in_port);
@@ -369,7 +373,7 @@ packet_out_execute(struct bridge *br, const struct packet_out *po)
         translate(&in, &out);
         execute_in_main(br, packet, &in.key, in.in_port, &out);
         translate_out_destroy(&out);
+        packet_free(packet);
     }
-    packet_free(packet);
     return error;
 }

@@ -29,6 +29,15 @@ struct dp_stats {
     uint16_t tcp_flags; /* OR of all seen, host order. */
 };
 
+static inline void
+dp_stats_add(struct dp_stats *sum, const struct dp_stats *s)
+{
+    sum->packets += s->packets;
+    sum->bytes += s->bytes;
+    sum->used_ms = MAX(sum->used_ms, s->used_ms);
+    sum->tcp_flags |= s->tcp_flags;
+}
+
 /* Milliseconds since the last packet, of which there was one. */
 static inline int64_t
 dp_stats_idle_ms(const struct dp_stats *s)
@@ -176,6 +185,13 @@ static inline bool
 dp_ufid_equal(dp_ufid a, dp_ufid b)
 {
     return a.hi == b.hi && a.lo == b.lo;
+}
+
+/* For tables of flows: a ufid is a hash already. */
+static inline uint32_t
+dp_ufid_hash(dp_ufid u)
+{
+    return (uint32_t) (u.lo ^ u.hi);
 }
 
 /* The 16 bytes of a ufid in the kernel: four 32-bit numbers in the host's order, as ovs-dpctl and tc cookies have them. */

@@ -52,7 +52,7 @@ ebpf_open(const char *name, unsigned n_handlers, struct loop *loop, struct dp **
 
     user_dp_init(&e->user, &dp_ebpf_ops, name, n_handlers, loop);
     pthread_mutex_init(&e->mutex, NULL);
-    CDS_INIT_LIST_HEAD(&e->taps);
+    taps_init(&e->taps);
     htable_init(&e->flows);
     ebpf_space_init(&e->slots, EBPF_MAX_FLOWS);
     ebpf_space_init(&e->acts, EBPF_MAX_ACTS_ALL);
@@ -80,18 +80,6 @@ ebpf_close(struct dp *dp, bool destroy)
 
     __atomic_store_n(&e->config->n_handlers, 0, __ATOMIC_RELEASE);
     ebpf_free(e, destroy);
-}
-
-/* Devices are watched by who asked for the ports. */
-static void
-ebpf_port_watch(struct dp *dp, void (*fn)(enum dp_port_event_type, const struct dp_port *, void *arg), void *arg)
-{
-}
-
-static int
-ebpf_ct_flush(struct dp *dp, const uint16_t *zone)
-{
-    return 0; /* It tracks no connections: there are none to forget. */
 }
 
 static const struct dp_features *
@@ -138,7 +126,7 @@ const struct dp_ops dp_ebpf_ops = {
     .port_del = ebpf_port_del,
     .port_dump = ebpf_port_dump,
     .port_stats = ebpf_port_stats,
-    .port_watch = ebpf_port_watch,
+    .port_watch = user_port_watch,
     .recv = user_recv,
     .wake = user_wake,
     .flow_put = ebpf_flow_put,
@@ -149,7 +137,7 @@ const struct dp_ops dp_ebpf_ops = {
     .execute = user_execute,
     .meter_set = user_meter_set,
     .meter_del = user_meter_del,
-    .ct_flush = ebpf_ct_flush,
+    .ct_flush = user_ct_flush,
     .features = ebpf_features,
     .kernel_memory = ebpf_kernel_memory,
     .lookup_stats = ebpf_lookup_stats,

@@ -18,6 +18,7 @@
 #ifndef LIB_DP_EBPF_H
 #define LIB_DP_EBPF_H 1
 
+#include "lib/dp/taps.h"
 #include "lib/dp/user.h"
 #include "lib/nl/sock.h"
 
@@ -58,12 +59,6 @@ struct ebpf_space {
     size_t n_waiting;
 };
 
-struct ebpf_tap {
-    struct cds_list_head node;
-    uint32_t number;
-    int fd;
-};
-
 struct ebpf_bpf;
 struct ring_buffer;
 
@@ -83,7 +78,7 @@ struct ebpf {
     unsigned n_cpus;
     bool tcx; /* The hook is tcx, else clsact. */
     struct nl_pool *route;
-    struct cds_list_head taps; /* Main thread. */
+    struct taps taps; /* Main thread. */
 
     pthread_mutex_t mutex; /* Guards what follows, and is held by who changes the flows of 'user'. */
     struct htable flows;

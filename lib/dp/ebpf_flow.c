@@ -16,16 +16,10 @@ COUNTER(ebpf_map_full, "A map of the eBPF datapath was full: a megaflow stayed w
 
 static const char no_room[] = "a map of the eBPF programs is full";
 
-static uint32_t
-hash_of(const dp_ufid *u)
-{
-    return (uint32_t) (u->lo ^ u->hi);
-}
-
 static struct ebpf_flow *
 find(const struct ebpf *e, const dp_ufid *ufid)
 {
-    struct hnode *h = htable_first_with_hash(&e->flows, hash_of(ufid));
+    struct hnode *h = htable_first_with_hash(&e->flows, dp_ufid_hash(*ufid));
 
     for (; h; h = htable_next_with_hash(h)) {
         struct ebpf_flow *f = CONTAINER_OF(h, struct ebpf_flow, node);
@@ -43,7 +37,7 @@ ebpf_flow_new(struct ebpf *e, dp_ufid ufid)
     struct ebpf_flow *f = xzalloc(sizeof *f);
 
     f->ufid = ufid;
-    htable_insert(&e->flows, &f->node, hash_of(&ufid));
+    htable_insert(&e->flows, &f->node, dp_ufid_hash(ufid));
     return f;
 }
 
@@ -144,15 +138,6 @@ clear_counters(const struct ebpf *e, uint32_t slot)
 
     free(zeros);
     return error;
-}
-
-static void
-add_stats(struct dp_stats *sum, const struct dp_stats *s)
-{
-    sum->packets += s->packets;
-    sum->bytes += s->bytes;
-    sum->used_ms = MAX(sum->used_ms, s->used_ms);
-    sum->tcp_flags |= s->tcp_flags;
 }
 
 static void
@@ -348,7 +333,7 @@ del_one(struct ebpf *e, struct dp_flow_del *del)
     }
     user_flow_del(&e->user.dp, del, 1);
     if (!del->error) {
-        add_stats(&del->stats, &stats);
+        dp_stats_add(&del->stats, &stats);
     }
 }
 
@@ -367,17 +352,17 @@ ebpf_flow_del(struct dp *dp, struct dp_flow_del *dels, size_t n)
 /* A dump of the userspace datapath on its way to who asked us. */
 struct dump {
     struct ebpf *e;
-    struct dp_stats *kernel; /* By slot; of the first 'n' slots. */
+    struct dp_stats *kernel; /* By slot; of the first 'n' slots. NULL: of a single flow, counters are read then. */
     uint32_t n;
     bool (*fn)(const struct dp_flow_dumped *, void *);
     void (*one)(const struct dp_flow_dumped *, void *);
     void *arg;
 };
 
-static bool
-pass_dumped(const struct dp_flow_dumped *flow, void *dump)
+/* With what the programs know of the flow. */
+static struct dp_flow_dumped
+complete(struct dump *d, const struct dp_flow_dumped *flow)
 {
-    struct dump *d = dump;
     struct dp_flow_dumped out = *flow;
     const struct ebpf_flow *f;
 
@@ -386,10 +371,21 @@ pass_dumped(const struct dp_flow_dumped *flow, void *dump)
     if (f) {
         out.extack = f->why;
     }
-    if (f && f->in_map && f->slot < d->n) {
-        add_stats(&out.stats, &d->kernel[f->slot]);
+    if (f && !d->kernel) {
+        add_counters_of(d->e, f, &out.stats);
+    } else if (f && f->in_map && f->slot < d->n) {
+        dp_stats_add(&out.stats, &d->kernel[f->slot]);
     }
     pthread_mutex_unlock(&d->e->mutex);
+    return out;
+}
+
+static bool
+pass_dumped(const struct dp_flow_dumped *flow, void *dump)
+{
+    struct dump *d = dump;
+    struct dp_flow_dumped out = complete(d, flow);
+
     return d->fn(&out, d->arg);
 }
 
@@ -397,16 +393,8 @@ static void
 pass_got(const struct dp_flow_dumped *flow, void *dump)
 {
     struct dump *d = dump;
-    struct dp_flow_dumped out = *flow;
-    const struct ebpf_flow *f;
+    struct dp_flow_dumped out = complete(d, flow);
 
-    pthread_mutex_lock(&d->e->mutex);
-    f = find(d->e, &flow->ufid);
-    if (f) {
-        out.extack = f->why;
-        add_counters_of(d->e, f, &out.stats);
-    }
-    pthread_mutex_unlock(&d->e->mutex);
     d->one(&out, d->arg);
 }
 

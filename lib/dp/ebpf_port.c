@@ -21,52 +21,13 @@
 
 #define PEER_PATTERN "slp%d" /* The kernel puts the first number that is free. */
 
-/* What rtnetlink says of a device. */
-struct link {
-    int ifindex, peer; /* 'peer': of a veth, if it is in this namespace; else 0. */
-    uint16_t type;     /* ARPHRD_*. */
-    unsigned flags;
-    char name[16], kind[16];
-};
-
+/* 'type' is RTM_NEWLINK to set the flags that are in 'mask', or RTM_DELLINK. */
 static int
-link_get(struct ebpf *e, const char *name, int ifindex, struct link *l)
-{
-    struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex};
-    struct nl_attr tb[IFLA_MAX + 1], info[IFLA_INFO_MAX + 1];
-    struct buf b = BUF_EMPTY, reply = BUF_EMPTY;
-    size_t at = nl_msg_begin(&b, RTM_GETLINK, 0);
-    int error;
-
-    buf_put(&b, &m, sizeof m);
-    if (name) {
-        nl_put_string(&b, IFLA_IFNAME, name);
-    }
-    nl_msg_end(&b, at);
-    error = nl_pool_transact(e->route, &b, &reply, NULL);
-    if (!error && (!reply.len || nl_attrs_parse(nl_msg_attrs(nl_msg_at(&reply, 0), sizeof m), tb, ARRAY_SIZE(tb), NULL))) {
-        error = -EPROTO;
-    }
-    if (!error) {
-        memcpy(&m, (const uint8_t *) nl_msg_at(&reply, 0) + NLMSG_HDRLEN, sizeof m);
-        *l = (struct link){.ifindex = m.ifi_index, .type = m.ifi_type, .flags = m.ifi_flags};
-        nl_attr_string(tb[IFLA_IFNAME], l->name, sizeof l->name);
-        if (!nl_attrs_parse(nl_attr_slice(tb[IFLA_LINKINFO]), info, ARRAY_SIZE(info), NULL)) {
-            nl_attr_string(info[IFLA_INFO_KIND], l->kind, sizeof l->kind);
-        }
-        l->peer = strcmp(l->kind, "veth") || tb[IFLA_LINK_NETNSID].data ? 0 : (int) nl_attr_u32(tb[IFLA_LINK]);
-    }
-    buf_free(&b);
-    buf_free(&reply);
-    return error;
-}
-
-static int
-link_set_flags(struct ebpf *e, int ifindex, unsigned flags, unsigned mask)
+link_change(struct ebpf *e, uint16_t type, int ifindex, unsigned flags, unsigned mask)
 {
     struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex, .ifi_flags = flags, .ifi_change = mask};
     struct buf b = BUF_EMPTY;
-    size_t at = nl_msg_begin(&b, RTM_NEWLINK, 0);
+    size_t at = nl_msg_begin(&b, type, 0);
     int error;
 
     buf_put(&b, &m, sizeof m);
@@ -76,17 +37,16 @@ link_set_flags(struct ebpf *e, int ifindex, unsigned flags, unsigned mask)
     return error;
 }
 
+static int
+link_set_flags(struct ebpf *e, int ifindex, unsigned flags, unsigned mask)
+{
+    return link_change(e, RTM_NEWLINK, ifindex, flags, mask);
+}
+
 static void
 link_delete(struct ebpf *e, int ifindex)
 {
-    struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex};
-    struct buf b = BUF_EMPTY;
-    size_t at = nl_msg_begin(&b, RTM_DELLINK, 0);
-
-    buf_put(&b, &m, sizeof m);
-    nl_msg_end(&b, at);
-    nl_pool_transact(e->route, &b, NULL, NULL);
-    buf_free(&b);
+    link_change(e, RTM_DELLINK, ifindex, 0, 0);
 }
 
 /* veth(4): the peer's message stands whole inside the attribute. */
@@ -138,19 +98,19 @@ is_peer_name(const char *name)
 
 /* Makes the pair, or takes the one that an earlier daemon left. '*ours' is the end with the program, '*hosts' the other. */
 static int
-internal_open(struct ebpf *e, const char *name, struct link *ours, struct link *hosts)
+internal_open(struct ebpf *e, const char *name, struct netdev_link *ours, struct netdev_link *hosts)
 {
-    int error = link_get(e, name, 0, hosts);
+    int error = netdev_link_get(e->route, name, 0, hosts);
     bool made = error == -ENODEV;
 
     if (made) {
         error = veth_create(e, name);
-        error = error ? error : link_get(e, name, 0, hosts);
+        error = error ? error : netdev_link_get(e->route, name, 0, hosts);
     }
     if (error || !hosts->peer) {
         return error ? error : -EEXIST;
     }
-    error = link_get(e, NULL, hosts->peer, ours);
+    error = netdev_link_get(e->route, NULL, hosts->peer, ours);
     if (!error && !is_peer_name(ours->name)) {
         return -EEXIST; /* Somebody else's pair. */
     }
@@ -166,9 +126,9 @@ internal_open(struct ebpf *e, const char *name, struct link *ours, struct link *
 
 /* A device of the host. One whose packets have no Ethernet header is refused. */
 static int
-system_open(struct ebpf *e, const char *name, struct link *l)
+system_open(struct ebpf *e, const char *name, struct netdev_link *l)
 {
-    int error = link_get(e, name, 0, l);
+    int error = netdev_link_get(e->route, name, 0, l);
 
     if (!error && (l->type != ARPHRD_ETHER || l->flags & IFF_LOOPBACK)) {
         error = -EINVAL;
@@ -233,7 +193,7 @@ forget(struct ebpf *e, uint32_t number)
 
 /* The programs know the port before its device has one. */
 static int
-plug(struct ebpf *e, uint32_t number, const char *name, const char *type, const struct link *ours, const struct link *hosts)
+plug(struct ebpf *e, uint32_t number, const char *name, const char *type, const struct netdev_link *ours, const struct netdev_link *hosts)
 {
     struct ebpf_port_value *p = &e->ports[number];
     uint32_t ifindex = (uint32_t) ours->ifindex;
@@ -272,34 +232,9 @@ publish(struct ebpf *e, uint32_t number, const char *name, const char *type, int
     return 0;
 }
 
-static void
-tap_hold(struct ebpf *e, uint32_t number, int fd)
-{
-    struct ebpf_tap *tap = xzalloc(sizeof *tap);
-
-    tap->number = number;
-    tap->fd = fd;
-    cds_list_add(&tap->node, &e->taps);
-}
-
-/* number DP_PORT_NONE: all. */
-static void
-taps_release(struct ebpf *e, uint32_t number)
-{
-    struct ebpf_tap *tap, *next;
-
-    cds_list_for_each_entry_safe (tap, next, &e->taps, node) {
-        if (number == DP_PORT_NONE || tap->number == number) {
-            cds_list_del(&tap->node);
-            close(tap->fd);
-            free(tap);
-        }
-    }
-}
-
 /* The device is there; the port gets its number. A port of that name that is in the table, but not one of this daemon's yet, is taken over. */
 static int
-add_device(struct ebpf *e, const char *name, const char *type, const struct link *ours, const struct link *hosts, uint32_t *number)
+add_device(struct ebpf *e, const char *name, const char *type, const struct netdev_link *ours, const struct netdev_link *hosts, uint32_t *number)
 {
     uint32_t known = number_of(e, name), n = *number;
     int error;
@@ -339,7 +274,7 @@ ebpf_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *nu
 {
     struct ebpf *e = ebpf_cast(dp);
     bool internal = !strcmp(type, "internal"), tap = !strcmp(type, "tap");
-    struct link ours, hosts;
+    struct netdev_link ours, hosts;
     int fd = -1, error;
 
     if (strlen(devname) >= sizeof ours.name) {
@@ -359,7 +294,7 @@ ebpf_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *nu
         }
     }
     if (fd >= 0 && !error) {
-        tap_hold(e, *number, fd);
+        taps_hold(&e->taps, *number, fd);
     } else if (fd >= 0) {
         close(fd);
     }
@@ -373,10 +308,10 @@ unplug(struct ebpf *e, uint32_t number)
     const struct ebpf_port_value *p = &e->ports[number];
     int ifindex = (int) p->ifindex;
     bool internal = p->peer_ifindex;
-    struct link l;
+    struct netdev_link l;
 
     /* The device may have gone, and its index may be another's. */
-    if (link_get(e, NULL, ifindex, &l) || (internal ? !is_peer_name(l.name) : false)) {
+    if (netdev_link_get(e->route, NULL, ifindex, &l) || (internal ? !is_peer_name(l.name) : false)) {
         forget(e, number);
         return;
     }
@@ -399,7 +334,7 @@ ebpf_port_del(struct dp *dp, uint32_t number)
         return -ENODEV;
     }
     unplug(e, number);
-    taps_release(e, number);
+    taps_release(&e->taps, number);
     if (user_port_find(&e->user, number)) {
         user_port_del(dp, number);
     }
@@ -451,5 +386,5 @@ ebpf_ports_close(struct ebpf *e, bool destroy)
             unplug(e, i);
         }
     }
-    taps_release(e, DP_PORT_NONE);
+    taps_release(&e->taps, DP_PORT_NONE);
 }

@@ -143,7 +143,7 @@ static void
 kernel_free(struct kernel *k)
 {
     kernel_port_unwatch(k);
-    kernel_taps_close(k);
+    taps_release(&k->taps, DP_PORT_NONE);
     kernel_handlers_close(k);
     nl_pool_destroy(k->pool);
     free(k->dp.name);
@@ -159,7 +159,7 @@ kernel_open(const char *name, unsigned n_handlers, struct loop *loop, struct dp 
     k->dp.ops = &dp_kernel_ops;
     k->dp.name = xstrdup(name);
     k->loop = loop;
-    CDS_INIT_LIST_HEAD(&k->taps);
+    taps_init(&k->taps);
     k->pool = nl_pool_create(NETLINK_GENERIC);
     error = open_families(k);
     error = error ? error : kernel_handlers_open(k, n_handlers);

@@ -10,6 +10,7 @@
 #include <linux/openvswitch.h>
 #include "lib/base/list.h"
 #include "lib/dp/dp.h"
+#include "lib/dp/taps.h"
 #include "lib/nl/genl.h"
 
 extern const struct dp_ops dp_kernel_ops;
@@ -34,7 +35,7 @@ struct kernel {
     struct kernel_handler *handlers;
     uint32_t *pids; /* Port ids of the handlers' sockets. */
     struct dp_features features;
-    struct cds_list_head taps; /* Tap devices that we hold. Main thread. */
+    struct taps taps; /* Main thread. */
 
     struct loop *loop;
     struct nl_sock *events; /* Vport notifications. Main thread. */
@@ -49,7 +50,6 @@ kernel_cast(const struct dp *dp)
     return CONTAINER_OF(dp, struct kernel, dp);
 }
 
-void kernel_taps_close(struct kernel *); /* Their devices go. */
 /* A request to a family of the datapath, appended to 'b'; finished by nl_msg_end(). */
 size_t kernel_begin(const struct kernel *, struct buf *b, uint16_t family, uint8_t cmd, uint16_t flags);
 /* Attributes of an answer of such a family: 0 and 'tb'; -EPROTO if it is none or of another datapath. */

@@ -157,44 +157,6 @@ vport_add(struct kernel *k, const char *devname, const char *type, uint32_t *num
     return error;
 }
 
-/* A tap device lives while somebody holds it, which is us from adding its port to deleting it. */
-struct kernel_tap {
-    struct cds_list_head node; /* In kernel.taps. */
-    uint32_t number;           /* Of its port. */
-    int fd;
-};
-
-static void
-tap_hold(struct kernel *k, uint32_t number, int fd)
-{
-    struct kernel_tap *tap = xzalloc(sizeof *tap);
-
-    tap->number = number;
-    tap->fd = fd;
-    cds_list_add(&tap->node, &k->taps);
-}
-
-/* number DP_PORT_NONE: all. */
-static void
-taps_release(struct kernel *k, uint32_t number)
-{
-    struct kernel_tap *tap, *next;
-
-    cds_list_for_each_entry_safe(tap, next, &k->taps, node) {
-        if (number == DP_PORT_NONE || tap->number == number) {
-            cds_list_del(&tap->node);
-            close(tap->fd);
-            free(tap);
-        }
-    }
-}
-
-void
-kernel_taps_close(struct kernel *k)
-{
-    taps_release(k, DP_PORT_NONE);
-}
-
 int
 kernel_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *number)
 {
@@ -205,7 +167,7 @@ kernel_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *
         error = vport_add(k, devname, type, number);
     }
     if (fd >= 0 && !error) {
-        tap_hold(k, *number, fd);
+        taps_hold(&k->taps, *number, fd);
     } else if (fd >= 0) {
         close(fd);
     }
@@ -224,7 +186,7 @@ kernel_port_del(struct dp *dp, uint32_t number)
     nl_msg_end(&b, at);
     error = nl_pool_transact(k->pool, &b, NULL, NULL);
     buf_free(&b);
-    taps_release(k, number);
+    taps_release(&k->taps, number);
     return error;
 }
 

@@ -43,6 +43,15 @@ int netdev_set_mtu(struct netdevs *, const char *name, uint32_t mtu);
 int netdev_get_stats(struct netdevs *, const char *name, struct netdev_stats *);
 struct nl_pool;
 int netdev_stats_by_index(struct nl_pool * /* NETLINK_ROUTE */, int ifindex, struct netdev_stats *); /* Any thread. */
+/* What rtnetlink says of one device, without the cache. */
+struct netdev_link {
+    int ifindex, peer; /* 'peer': of a veth, if it is in this namespace; else 0. */
+    uint16_t type;     /* ARPHRD_*. */
+    unsigned flags;
+    char name[16], kind[16];
+};
+/* By its name, or with NULL by its index. 0 and '*link', or -errno. Any thread. */
+int netdev_link_get(struct nl_pool * /* NETLINK_ROUTE */, const char *name, int ifindex, struct netdev_link *);
 int netdev_get_all_stats(struct netdevs *, void (*fn)(int ifindex, const struct netdev_stats *, void *arg),
                          void *arg); /* One dump. */
 int netdev_get_driver(struct netdevs *, const char *name, struct netdev_info *);

@@ -2,23 +2,16 @@
 #include <config.h>
 #include "lib/dp/place_private.h"
 
-#include <linux/if_link.h>
-#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "lib/base/rcu.h"
-
-uint32_t
-place_ufid_hash(dp_ufid u)
-{
-    return hash_u64(u.hi ^ u.lo, 0);
-}
+#include "lib/dp/netdev.h"
 
 struct place_flow *
 place_find(const struct place *p, dp_ufid ufid)
 {
-    struct hnode *h = htable_first_with_hash(&p->flows, place_ufid_hash(ufid));
+    struct hnode *h = htable_first_with_hash(&p->flows, dp_ufid_hash(ufid));
 
     for (; h; h = htable_next_with_hash(h)) {
         struct place_flow *f = CONTAINER_OF(h, struct place_flow, node);
@@ -94,7 +87,7 @@ place_add(struct place *p, dp_ufid ufid, const struct match *match, const void *
     f->heat = PLACE_HEAT_NEW;
     p->n_tier[PLACE_DP]++;
     place_set_actions(f, actions, actions_len);
-    htable_insert(&p->flows, &f->node, place_ufid_hash(ufid));
+    htable_insert(&p->flows, &f->node, dp_ufid_hash(ufid));
     return f;
 }
 
@@ -266,22 +259,9 @@ place_tc_ports(struct place *p)
 static bool
 device_is_internal(struct nl_pool *pool, int ifindex)
 {
-    struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex};
-    struct nl_attr tb[IFLA_MAX + 1], info[IFLA_INFO_MAX + 1];
-    struct buf b = BUF_EMPTY, reply = BUF_EMPTY;
-    size_t at = nl_msg_begin(&b, RTM_GETLINK, 0);
-    char kind[16] = "";
+    struct netdev_link link;
 
-    buf_put(&b, &m, sizeof m);
-    nl_msg_end(&b, at);
-    if (!nl_pool_transact(pool, &b, &reply, NULL) && reply.len &&
-        !nl_attrs_parse(nl_msg_attrs(nl_msg_at(&reply, 0), sizeof m), tb, ARRAY_SIZE(tb), NULL) &&
-        !nl_attrs_parse(nl_attr_slice(tb[IFLA_LINKINFO]), info, ARRAY_SIZE(info), NULL)) {
-        nl_attr_string(info[IFLA_INFO_KIND], kind, sizeof kind);
-    }
-    buf_free(&b);
-    buf_free(&reply);
-    return !strcmp(kind, "openvswitch");
+    return !netdev_link_get(pool, NULL, ifindex, &link) && !strcmp(link.kind, "openvswitch");
 }
 
 /* Busy records of flows that have a filter on the device; at most 'max'. */
@@ -334,7 +314,7 @@ port_gone(struct place *p, struct place_port *port)
         place_delete_filters(p, with, n_with);
         pthread_mutex_lock(&p->lock);
         for (size_t i = 0; i < n_with; i++) {
-            place_stats_add(&with[i]->base, &with[i]->tc);
+            dp_stats_add(&with[i]->base, &with[i]->tc);
             memset(&with[i]->tc, 0, sizeof with[i]->tc);
             place_forget_filter(p, with[i]);
             place_set_tier(p, with[i], PLACE_DP, "its port has gone");

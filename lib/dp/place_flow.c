@@ -5,15 +5,6 @@
 
 #include <stdlib.h>
 
-void
-place_stats_add(struct dp_stats *sum, const struct dp_stats *s)
-{
-    sum->packets += s->packets;
-    sum->bytes += s->bytes;
-    sum->used_ms = MAX(sum->used_ms, s->used_ms);
-    sum->tcp_flags |= s->tcp_flags;
-}
-
 static bool
 is_active(const struct place *p)
 {
@@ -28,11 +19,11 @@ put_finish_one(struct place *p, struct place_flow *f, struct dp_flow_put *put)
 
     if (f) {
         if (put->modify) {
-            place_stats_add(&put->stats, &f->base);
-            place_stats_add(&put->stats, &f->tc);
+            dp_stats_add(&put->stats, &f->base);
+            dp_stats_add(&put->stats, &f->tc);
         }
         if (f->prio) {
-            place_stats_add(&f->base, &f->tc);
+            dp_stats_add(&f->base, &f->tc);
             memset(&f->tc, 0, sizeof f->tc);
             place_forget_filter(p, f);
         }
@@ -154,8 +145,8 @@ del_batch(struct place *p, struct dp_flow_del *dels, size_t n)
             if (!f->in_dp && dels[i].error == -ENOENT) {
                 dels[i].error = 0;
             }
-            place_stats_add(&dels[i].stats, &f->base);
-            place_stats_add(&dels[i].stats, &f->tc);
+            dp_stats_add(&dels[i].stats, &f->base);
+            dp_stats_add(&dels[i].stats, &f->tc);
             place_remove(p, f);
         }
     }
@@ -233,8 +224,8 @@ dp_flow_seen(const struct dp_flow_dumped *seen, void *dump)
     pthread_mutex_lock(&p->lock);
     record = seen->has_ufid ? place_find(p, seen->ufid) : NULL;
     if (record) {
-        place_stats_add(&f.stats, &record->base);
-        place_stats_add(&f.stats, &record->tc);
+        dp_stats_add(&f.stats, &record->base);
+        dp_stats_add(&f.stats, &record->tc);
         note_heat(p, record, &f.stats);
         record->dump_seq = d->seq;
     }
@@ -252,7 +243,7 @@ stats_of(const struct place_flow *f, struct dp_flow_dumped *out)
     out->ufid = f->ufid;
     out->has_ufid = true;
     out->stats = f->base;
-    place_stats_add(&out->stats, &f->tc);
+    dp_stats_add(&out->stats, &f->tc);
     out->in_hw = f->tier == PLACE_HW;
 }
 

@@ -119,7 +119,6 @@ void place_release(struct place *, struct place_flow **, size_t n); /* Not busy 
 void place_seize(struct place *, const dp_ufid *ufids, struct place_flow **, size_t n);
 struct tc_ports place_tc_ports(struct place *); /* For the compiler; lookups take the lock themselves. */
 struct place_port *place_port_by_ifindex(const struct place *, int ifindex);
-uint32_t place_ufid_hash(dp_ufid);
 
 /* place_promote.c. Without the lock. */
 void place_promoter_main(void *place_);
@@ -127,7 +126,6 @@ void place_promoter_main(void *place_);
 void place_delete_filters(struct place *, struct place_flow **, size_t n);
 /* Puts busy records back into the datapath, then deletes their filters. */
 void place_demote(struct place *, struct place_flow **, size_t n, const char *why);
-void place_stats_add(struct dp_stats *sum, const struct dp_stats *);
 
 /* place_adopt.c. Without the lock. */
 void place_adopt(struct place *);

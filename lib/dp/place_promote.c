@@ -106,7 +106,7 @@ place_demote(struct place *p, struct place_flow **flows, size_t n, const char *w
         f->in_dp = !puts[i].error || puts[i].error == -EEXIST;
         f->demote = false;
         f->retry_ms = now_ms() + PLACE_REFUSED_MS;
-        place_stats_add(&f->base, &f->tc);
+        dp_stats_add(&f->base, &f->tc);
         memset(&f->tc, 0, sizeof f->tc);
         place_forget_filter(p, f);
         place_set_tier(p, f, PLACE_DP, why);
@@ -326,7 +326,7 @@ ask_hardware(struct promoter *pr, size_t n)
     pthread_mutex_lock(&pr->p->lock);
     for (size_t i = 0; i < n_out; i++) {
         /* What it forwarded meanwhile counts. */
-        place_stats_add(&out[i]->base, &out[i]->tc);
+        dp_stats_add(&out[i]->base, &out[i]->tc);
         memset(&out[i]->tc, 0, sizeof out[i]->tc);
         out[i]->prio = NULL;
     }
@@ -358,7 +358,7 @@ leave_datapath(struct promoter *pr, size_t n)
     pthread_mutex_lock(&pr->p->lock);
     for (size_t i = 0; i < n_leaving; i++) {
         leaving[i]->in_dp = dels[i].error && dels[i].error != -ENOENT;
-        place_stats_add(&leaving[i]->base, &dels[i].stats);
+        dp_stats_add(&leaving[i]->base, &dels[i].stats);
     }
     pthread_mutex_unlock(&pr->p->lock);
 }

@@ -254,15 +254,13 @@ u_port_config(struct dp *dp, uint32_t number, const char *key, const char *value
     return error;
 }
 
-/* Ports change only by port_add and port_del. */
-static void
-u_port_watch(struct dp *dp, void (*fn)(enum dp_port_event_type, const struct dp_port *, void *arg), void *arg)
+void
+user_port_watch(struct dp *dp, void (*fn)(enum dp_port_event_type, const struct dp_port *, void *arg), void *arg)
 {
 }
 
-/* It tracks no connections: there are none to forget. */
-static int
-u_ct_flush(struct dp *dp, const uint16_t *zone)
+int
+user_ct_flush(struct dp *dp, const uint16_t *zone)
 {
     return 0;
 }
@@ -308,10 +306,10 @@ user_lookup_stats(struct dp *dp, uint64_t *hit, uint64_t *missed, uint64_t *lost
 #define USER_OPS(TYPE, OPEN) \
     { \
         .type = TYPE, .probe = u_probe, .open = OPEN, .close = u_close, .port_add = u_port_add, .port_del = user_port_del, .port_dump = u_port_dump, \
-        .port_stats = u_port_stats, .port_has_device = u_port_has_device, .port_config = u_port_config, .port_watch = u_port_watch, .recv = user_recv, .wake = user_wake, \
+        .port_stats = u_port_stats, .port_has_device = u_port_has_device, .port_config = u_port_config, .port_watch = user_port_watch, .recv = user_recv, .wake = user_wake, \
         .flow_put = user_flow_put, .flow_del = user_flow_del, .flow_get = user_flow_get, .flow_dump = user_flow_dump, \
         .flow_flush = user_flow_flush, .execute = user_execute, .meter_set = user_meter_set, .meter_del = user_meter_del, \
-        .ct_flush = u_ct_flush, .features = u_features, .lookup_stats = user_lookup_stats, \
+        .ct_flush = user_ct_flush, .features = u_features, .lookup_stats = user_lookup_stats, \
     }
 const struct dp_ops dp_dummy_ops = USER_OPS("dummy", dummy_open);
 const struct dp_ops dp_netdev_ops = USER_OPS("netdev", netdev_open);

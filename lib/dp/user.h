@@ -117,6 +117,9 @@ void user_dp_init(struct user_dp *, const struct dp_ops *, const char *name, uns
 void user_dp_uninit(struct user_dp *); /* Handlers have stopped. */
 void user_port_publish(struct user_dp *, struct user_port *, uint32_t number /* Free. */);
 int user_port_del(struct dp *, uint32_t number);
+/* Never: ports change only by port_add and port_del, and who asked for one watches its device. */
+void user_port_watch(struct dp *, void (*fn)(enum dp_port_event_type, const struct dp_port *, void *arg), void *arg);
+int user_ct_flush(struct dp *, const uint16_t *zone); /* It tracks no connections: there are none to forget. */
 void user_lookup_stats(struct dp *, uint64_t *hit, uint64_t *missed, uint64_t *lost, uint64_t *n_flows, uint64_t *mask_hits, uint32_t *n_masks);
 
 /* user_port.c. The first four: main thread. */

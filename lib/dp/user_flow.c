@@ -5,16 +5,10 @@
 
 #include <stdlib.h>
 
-static uint32_t
-ufid_hash(const dp_ufid *ufid)
-{
-    return (uint32_t) (ufid->lo ^ ufid->hi);
-}
-
 struct user_flow *
 user_flow_find(const struct user_dp *u, const dp_ufid *ufid)
 {
-    struct hnode *node = htable_first_with_hash(&u->by_ufid, ufid_hash(ufid));
+    struct hnode *node = htable_first_with_hash(&u->by_ufid, dp_ufid_hash(*ufid));
 
     for (; node; node = htable_next_with_hash(node)) {
         struct user_flow *f = CONTAINER_OF(node, struct user_flow, node);
@@ -78,7 +72,7 @@ flow_add(struct user_dp *u, const struct dp_flow_put *put)
     f->cls.match = sparse;
     f->ufid = put->ufid;
     f->actions = copy_actions(put->actions, put->actions_len);
-    htable_insert(&u->by_ufid, &f->node, ufid_hash(&f->ufid));
+    htable_insert(&u->by_ufid, &f->node, dp_ufid_hash(f->ufid));
     if (classifier_insert(u->flows, &f->cls)) {
         abort(); /* Was looked for above. */
     }

@@ -55,9 +55,11 @@ bridge_create(struct ofproto *o, const struct bridge_config *c, struct bridge **
 {
     struct datapath *d;
     struct bridge *br;
-    int error = datapath_get(o, c->datapath_type, &d, why);
+    char *text = NULL;
+    int error = datapath_get(o, c->datapath_type, &d, &text);
 
     if (error) {
+        *why = text;
         return error;
     }
     br = xzalloc(sizeof *br);
@@ -67,6 +69,7 @@ bridge_create(struct ofproto *o, const struct bridge_config *c, struct bridge **
     br->id = o->next_bridge_id++;
     br->name = xstrdup(c->name);
     br->datapath_type = xstrdup(c->datapath_type);
+    br->remark = text;
     br->miss_send_len = MISS_SEND_LEN_DEFAULT;
     br->next_ofp = 1;
     br->ports = xzalloc(sizeof *br->ports);
@@ -88,6 +91,7 @@ bridge_free(void *bridge)
     struct bridge *br = bridge;
 
     free(br->datapath_type);
+    free(br->remark);
     free(br->name);
     free(br);
 }
@@ -135,6 +139,12 @@ bridge_reconfigure(struct bridge *br, const struct bridge_config *c)
     bridge_take_config(br, c);
     ofconns_configure(br->conns, c);
     return true;
+}
+
+const char *
+bridge_remark(const struct bridge *br)
+{
+    return br->remark;
 }
 
 const char *

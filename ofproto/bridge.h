@@ -28,6 +28,7 @@ struct bridge {
     uint32_t id;                    /* Unique while the daemon runs; in upcall cookies. */
     char *name;
     char *datapath_type;
+    char *remark;                   /* Of its datapath; NULL: none. */
     uint64_t datapath_id;
     struct eth_addr hwaddr;
     bool fail_secure, forward_bpdu, disable_in_band;   /* forward_bpdu is read by translation: atomic. */

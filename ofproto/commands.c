@@ -156,6 +156,7 @@ commands_register(struct ofproto *o)
     commands_register_datapath(o);
     commands_register_dumps(o);
     commands_register_place(o);
+    commands_register_capabilities(o);
     l2_register_commands(o);
     trace_register(o);
     memory_register(count_memory, o);

@@ -3,6 +3,8 @@
 #ifndef OFPROTO_COMMANDS_H
 #define OFPROTO_COMMANDS_H 1
 
+#include <jansson.h>
+
 #include "ofproto/ofproto.h"
 
 struct appctl_request;
@@ -16,5 +18,11 @@ void commands_register_bridge(struct ofproto *);   /* ofproto/list, bridge/..., 
 void commands_register_datapath(struct ofproto *); /* dpif/..., dpctl/..., upcall/..., revalidator/... */
 void commands_register_dumps(struct ofproto *);    /* dpctl/dump-flows, dpif/dump-flows. */
 void commands_register_place(struct ofproto *);    /* sluice/flows, sluice/offload: for sluicectl(8). */
+
+void commands_register_capabilities(struct ofproto *); /* sluice/capabilities, for sluicectl(8), too. */
+
+/* Of commands that take --json. */
+bool commands_want_json(int argc, const char *argv[]);
+void commands_reply_json(struct appctl_request *, json_t * /* Taken. */);
 
 #endif

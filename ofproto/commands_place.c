@@ -67,14 +67,14 @@ list_flow(const struct dp_flow_dumped *f, const struct place_state *state, void 
     return true;
 }
 
-static bool
-wants_json(int argc, const char *argv[])
+bool
+commands_want_json(int argc, const char *argv[])
 {
     return argc > 1 && !strcmp(argv[1], "--json");
 }
 
-static void
-reply_json(struct appctl_request *request, json_t *value)
+void
+commands_reply_json(struct appctl_request *request, json_t *value)
 {
     char *text = json_dumps(value, JSON_INDENT(2));
     struct buf b = BUF_EMPTY;
@@ -90,7 +90,7 @@ static void
 cmd_flows(struct appctl_request *request, int argc, const char *argv[], void *o_)
 {
     struct ofproto *o = o_;
-    struct listing l = {.array = wants_json(argc, argv) ? json_array() : NULL};
+    struct listing l = {.array = commands_want_json(argc, argv) ? json_array() : NULL};
 
     cds_list_for_each_entry (l.d, &o->datapaths, node) {
         l.names = datapath_port_names(l.d);
@@ -100,7 +100,7 @@ cmd_flows(struct appctl_request *request, int argc, const char *argv[], void *o_
         place_flow_dump(l.d->place, false, list_flow, &l);
     }
     if (l.array) {
-        reply_json(request, l.array);
+        commands_reply_json(request, l.array);
     } else {
         appctl_reply(request, buf_text(&l.text));
         buf_free(&l.text);
@@ -162,8 +162,8 @@ cmd_offload(struct appctl_request *request, int argc, const char *argv[], void *
     cds_list_for_each_entry (d, &o->datapaths, node) {
         json_array_append_new(all, offload_of(d));
     }
-    if (wants_json(argc, argv)) {
-        reply_json(request, all);
+    if (commands_want_json(argc, argv)) {
+        commands_reply_json(request, all);
         return;
     }
     for (size_t i = 0; i < json_array_size(all); i++) {

@@ -36,14 +36,17 @@ port_event(enum dp_port_event_type type, const struct dp_port *port, void *datap
 static struct datapath *
 datapath_open(struct ofproto *o, const struct dp_ops *ops, char **why)
 {
-    char *name = xasprintf("ovs-%s", ops->type);
+    char *name = xasprintf("ovs-%s", ops->type), *detail = NULL;
     struct datapath *d = xzalloc(sizeof *d);
+    struct dp_settings settings = o->config.datapath;
     int error;
 
     d->ofproto = o;
-    error = ops->open(name, n_handlers(o), o->loop, &d->dp);
+    settings.n_handlers = n_handlers(o);
+    error = ops->open(name, &settings, o->loop, &d->dp, &detail);
     if (error) {
-        *why = xasprintf("datapath %s could not be opened (%s)", name, errno_text(error));
+        *why = xasprintf("datapath %s could not be opened (%s)", name, detail ? detail : errno_text(error));
+        free(detail);
         errno = -error;
         free(name);
         free(d);
@@ -65,30 +68,50 @@ datapath_open(struct ofproto *o, const struct dp_ops *ops, char **why)
     return d;
 }
 
+static struct datapath *
+datapath_by_ops(const struct ofproto *o, const struct dp_ops *ops)
+{
+    struct datapath *d;
+
+    cds_list_for_each_entry (d, &o->datapaths, node) {
+        if (d->dp->ops == ops) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
 int
 datapath_get(struct ofproto *o, const char *type, struct datapath **dp, char **why)
 {
+    char *instead = NULL, *failure = NULL;
+    struct buf remark = BUF_EMPTY;
     const struct dp_ops *ops;
     struct datapath *d;
-    int error = dp_select(type, &ops, why);
+    int error = dp_select(type, &ops, &instead);
 
     if (error) {
+        *why = instead;
         return error;
     }
-    cds_list_for_each_entry (d, &o->datapaths, node) {
-        if (d->dp->ops == ops) {
-            d->n_bridges++;
-            *dp = d;
-            return 0;
-        }
-    }
-    d = datapath_open(o, ops, why);
+    d = datapath_by_ops(o, ops);
+    d = d ? d : datapath_open(o, ops, &failure);
     if (!d) {
-        return errno ? -errno : -EIO;
+        error = errno ? -errno : -EIO;
+        *why = instead ? xasprintf("%s, but %s", instead, failure) : xstrdup(failure);
+    } else {
+        d->n_bridges++;
+        *dp = d;
+        buf_puts(&remark, instead ? instead : "");
+        if (ops->remark) {
+            ops->remark(d->dp, &remark);
+        }
+        *why = remark.len ? xstrdup(buf_text(&remark)) : NULL;
     }
-    d->n_bridges = 1;
-    *dp = d;
-    return 0;
+    buf_free(&remark);
+    free(failure);
+    free(instead);
+    return error;
 }
 
 void

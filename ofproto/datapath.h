@@ -26,7 +26,8 @@ struct datapath {
     bool forwarding;               /* Atomic: megaflows may be installed; false until the first configuration is in. */
 };
 
-/* The datapath that 'type' means, opened if need be; each get is undone by a put. 0, or -errno and '*why' (the caller frees). */
+/* The datapath that 'type' means, opened if need be; each get is undone by a put. 0, or -errno; '*why' (the caller
+ * frees) says what is wrong, or on success what the datapath has to do without on this host, if anything. */
 int datapath_get(struct ofproto *, const char *type, struct datapath **, char **why);
 void datapath_put(struct datapath *, bool destroy);
 /* Ends the threads: what is in the datapath stays as it is. Idempotent. */

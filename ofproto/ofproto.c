@@ -88,6 +88,7 @@ ofproto_configure(struct ofproto *o, const struct ofproto_config *config)
     struct datapath *d;
 
     if (config_equal(&o->config, config)) {
+        o->config.datapath = config->datapath; /* Changes none that is open. */
         return;
     }
     o->config = *config;

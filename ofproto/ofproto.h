@@ -30,6 +30,7 @@ struct ofproto_config {
     unsigned vlan_limit; /* From 1: tags that are looked at. */
     bool hw_offload;
     enum place_policy tc_policy;
+    struct dp_settings datapath; /* For datapaths that are opened from now on; 'n_handlers' is of no account. */
 };
 void ofproto_configure(struct ofproto *, const struct ofproto_config *);
 /* Called once the first configuration has been reconciled: stale datapath ports and flows left by an earlier daemon may go now, and flow installation
@@ -83,6 +84,8 @@ void bridge_destroy(struct bridge *, bool delete_ports);
 bool bridge_reconfigure(struct bridge *, const struct bridge_config *);
 struct bridge *bridge_by_name(const struct ofproto *, const char *name);
 const char *bridge_name(const struct bridge *);
+/* What the bridge's datapath has to do without on this host, or stands in for; NULL: nothing. */
+const char *bridge_remark(const struct bridge *);
 bool bridge_has_ofport(const struct bridge *, uint32_t number); /* Some port has the number. */
 
 enum vlan_mode { VLAN_ACCESS, VLAN_TRUNK, VLAN_NATIVE_TAGGED, VLAN_NATIVE_UNTAGGED, VLAN_DOT1Q_TUNNEL };
@@ -118,7 +121,8 @@ int port_set_mac(struct port *, struct eth_addr); /* Interface.mac, or the bridg
 int port_set_mtu(struct port *, uint32_t mtu);
 /* Counters of Interface.statistics for ports without a device (patch); -EOPNOTSUPP for those with one (netdev_get_stats()). */
 int port_get_stats(const struct port *, struct dp_port_stats *);
-const char *port_before_tc(const struct port *); /* Why TC sees nothing of what comes in by the port; NULL: it does. Main thread. */
+/* Interface.ingress_policing_*. -EOPNOTSUPP: a filter of TC on the device is to do it (netdev_set_policing()). */
+int port_police(const struct port *, const struct dp_police *);
 
 /* What Controller rows show. Called for each configured controller of a bridge. */
 struct controller_status {

@@ -302,7 +302,8 @@ static int
 plug(struct port *p, char **why)
 {
     struct dp *dp = p->bridge->datapath->dp;
-    int error = dp->ops->port_add(dp, p->name, *p->type ? p->type : "system", &p->dp_port);
+    char *detail = NULL;
+    int error = dp->ops->port_add(dp, p->name, *p->type ? p->type : "system", &p->dp_port, &detail);
 
     for (char **o = p->options; !error && dp->ops->port_config && *o; o += 2) {
         error = dp->ops->port_config(dp, p->dp_port, o[0], o[1]);
@@ -310,11 +311,21 @@ plug(struct port *p, char **why)
     if (error) {
         COUNTER_INC(port_add_failed);
         *why = error == -ENODEV ? xasprintf("could not open network device %s (%s)", p->name, errno_text(error))
-                                : xasprintf("could not add network device %s to ofproto (%s)", p->name, errno_text(error));
+                                : xasprintf("could not add network device %s to ofproto (%s)", p->name, detail ? detail : errno_text(error));
     } else if (dp->ops->port_has_device && !dp->ops->port_has_device(dp, p->dp_port)) {
         port_make_up_device(p, false);
     }
+    free(detail);
     return error;
+}
+
+/* Tells the tier below which device is the port's. */
+static void
+tell_place(struct port *p)
+{
+    const struct dp *dp = p->bridge->datapath->dp;
+
+    place_port_set(p->bridge->datapath->place, p->dp_port, dp->ops->port_ifindex ? dp->ops->port_ifindex(dp, p->dp_port) : p->ifindex, p->name);
 }
 
 static int
@@ -371,7 +382,7 @@ port_add(struct bridge *br, const struct port_config *c, struct port **portp, ch
         connect_patch(p);
     } else {
         datapath_add_port(br->datapath, p);
-        place_port_set(br->datapath->place, p->dp_port, p->ifindex, p->name);
+        tell_place(p);
     }
     announce(p, OFPPR_ADD);
     *portp = p;
@@ -442,7 +453,7 @@ port_device_changed(struct port *p)
     if (refresh_description(p)) {
         announce(p, OFPPR_MODIFY);
     }
-    place_port_set(p->bridge->datapath->place, p->dp_port, p->ifindex, p->name);
+    tell_place(p);
 }
 
 void
@@ -476,10 +487,12 @@ port_credit(struct port *p, bool rx, uint64_t packets, uint64_t bytes)
     __atomic_fetch_add(rx ? &p->rx_bytes : &p->tx_bytes, bytes, __ATOMIC_RELAXED);
 }
 
-const char *
-port_before_tc(const struct port *p)
+int
+port_police(const struct port *p, const struct dp_police *limit)
 {
-    return p->dp_port != DP_PORT_NONE ? p->bridge->datapath->dp->ops->before_tc : NULL;
+    struct dp *dp = p->bridge->datapath->dp;
+
+    return dp->ops->port_police && p->dp_port != DP_PORT_NONE ? dp->ops->port_police(dp, p->dp_port, limit) : -EOPNOTSUPP;
 }
 
 int

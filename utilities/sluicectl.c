@@ -20,6 +20,7 @@ static const struct {
 } subcommands[] = {
     {"flows", "sluice/flows", "[--json]", "every megaflow: where it runs, and why not lower"},
     {"offload", "sluice/offload", "[--json]", "how many flows run at each tier, and what keeps the others out"},
+    {"capabilities", "sluice/capabilities", "[--json]", "what each tier of this host can match and do, and why not the rest"},
     {"counters", "sluice/counters", "", "every event counter with what it counts"},
 };
 

@@ -64,6 +64,18 @@ tc_policy_of(const char *text)
     return PLACE_POLICY_NONE;
 }
 
+/* Sizes of the eBPF datapath's maps: sluice-vswitchd(8). */
+static struct dp_settings
+desired_datapath(const struct ovsdb_row *row)
+{
+    return (struct dp_settings){
+        .ebpf_flows = (uint32_t) map_number(row, "ebpf-max-flows", 16, 1 << 22, 0),
+        .ebpf_actions = (uint32_t) map_number(row, "ebpf-max-actions", 64, 1 << 24, 0),
+        .ebpf_ring_kb = (uint32_t) map_number(row, "ebpf-ring-kb", 128, 1 << 18, 0),
+        .ebpf_queue_kb = (uint32_t) map_number(row, "ebpf-queue-kb", 64, 1 << 18, 0),
+    };
+}
+
 /* Defaults and ranges: ovs-vswitchd.conf.db(5), table Open_vSwitch. */
 void
 desired_global(const struct ovsdb_row *row, struct ofproto_config *c)
@@ -80,6 +92,7 @@ desired_global(const struct ovsdb_row *row, struct ofproto_config *c)
         .vlan_limit = vlan_limit ? vlan_limit : FLOW_N_VLANS,
         .hw_offload = row_map_bool(row, "other_config", "hw-offload", false),
         .tc_policy = tc_policy_of(row_map(row, "other_config", "tc-policy")),
+        .datapath = desired_datapath(row),
     };
 }
 
@@ -462,6 +475,21 @@ desired_patch(struct desired_port *d)
     return NULL;
 }
 
+/* ovs-vswitchd.conf.db(5), Interface.ingress_policing_*: a burst of 0 is a default. */
+static struct dp_police
+desired_police(const struct ovsdb_row *interface)
+{
+    uint32_t kburst = (uint32_t) column_number(interface, "ingress_policing_burst", 0);
+    uint32_t kpkts_burst = (uint32_t) column_number(interface, "ingress_policing_kpkts_burst", 0);
+
+    return (struct dp_police){
+        .kbps = (uint32_t) column_number(interface, "ingress_policing_rate", 0),
+        .kburst = kburst ? kburst : 8000,
+        .kpps = (uint32_t) column_number(interface, "ingress_policing_kpkts_rate", 0),
+        .kpkts_burst = kpkts_burst ? kpkts_burst : 16,
+    };
+}
+
 char *
 desired_port_init(struct desired_port *d, const struct ovsdb_row *port, const struct ovsdb_row *interface, const char *local_of)
 {
@@ -487,9 +515,6 @@ desired_port_init(struct desired_port *d, const struct ovsdb_row *port, const st
     }
     desired_mac(d, interface, local_of);
     d->mtu_request = (uint32_t) column_number(interface, "mtu_request", 0);
-    d->policing_kbps = (uint32_t) column_number(interface, "ingress_policing_rate", 0);
-    d->policing_kburst = (uint32_t) column_number(interface, "ingress_policing_burst", 0);
-    d->policing_kpps = (uint32_t) column_number(interface, "ingress_policing_kpkts_rate", 0);
-    d->policing_kpkts_burst = (uint32_t) column_number(interface, "ingress_policing_kpkts_burst", 0);
+    d->police = desired_police(interface);
     return why;
 }

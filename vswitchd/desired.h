@@ -26,7 +26,7 @@ struct desired_port {
     bool has_mac;
     struct eth_addr mac;                    /* Interface.mac. */
     uint32_t mtu_request;                   /* 0: none. */
-    uint32_t policing_kbps, policing_kburst, policing_kpps, policing_kpkts_burst;
+    struct dp_police police; /* With defaults of the bursts filled in. */
 };
 
 void desired_global(const struct ovsdb_row *open_vswitch, struct ofproto_config *);

@@ -243,6 +243,10 @@ reconcile_bridge_itself(struct vswitch *vs, struct running_bridge *b, struct des
             bridge_refuse(b, why ? why : xstrdup(errno_text(error)));
             return;
         }
+        if (bridge_remark(b->bridge)) {
+            log_info(LOG_bridge, "bridge %s: %s", b->name, bridge_remark(b->bridge));
+        }
+        b->status_dirty = true;
     }
     if (d->unsupported) {
         bridge_refuse(b, xasprintf("column %s asks for what this switch does not have; ignored", d->unsupported));
@@ -264,6 +268,29 @@ port_refuse(struct running_port *p, enum log_level level, char *why)
     p->status_dirty = true;
 }
 
+/* By the datapath if it can, else by TC. */
+static void
+port_apply_police(struct vswitch *vs, struct running_port *p, const struct dp_police *limit)
+{
+    const struct netdev_info *dev = port_device(p->port);
+    int error;
+
+    if (!dev || !dev->ifindex) {
+        return; /* Nothing that could be policed. */
+    }
+    error = port_police(p->port, limit);
+    if (error == -EOPNOTSUPP) {
+        error = netdev_set_policing(vs->netdevs, p->name, limit);
+        p->policed_by_tc = true;
+    } else if (!error && p->policed_by_tc) {
+        error = netdev_set_policing(vs->netdevs, p->name, &(struct dp_police){.kbps = 0});
+        p->policed_by_tc = false;
+    }
+    if (error) {
+        log_warn(LOG_bridge, "%s: could not set ingress policing (%s)", p->name, errno_text(error));
+    }
+}
+
 /* Device settings of Interface that are not the port's: MAC, MTU, policing. */
 static void
 port_apply_device(struct vswitch *vs, struct running_bridge *b, struct running_port *p, const struct desired_port *d)
@@ -282,17 +309,7 @@ port_apply_device(struct vswitch *vs, struct running_bridge *b, struct running_p
     }
     p->mtu_request = d->mtu_request;
     p->status_dirty = true;
-    if (!port_device(p->port) || !port_device(p->port)->ifindex) {
-        return; /* Nothing that TC could police. */
-    }
-    if ((d->policing_kbps || d->policing_kpps) && p->port && port_before_tc(p->port)) {
-        log_warn(LOG_bridge, "%s: could not set ingress policing: %s", p->name, port_before_tc(p->port));
-        return;
-    }
-    error = netdev_set_policing(vs->netdevs, p->name, d->policing_kbps, d->policing_kburst, d->policing_kpps, d->policing_kpkts_burst);
-    if (error) {
-        log_warn(LOG_bridge, "%s: could not set ingress policing (%s)", p->name, errno_text(error));
-    }
+    port_apply_police(vs, p, &d->police);
 }
 
 /* One that was unplugged for a change, or whose device came back, has its number again if it is free. */
@@ -562,6 +579,17 @@ remove_unseen(struct vswitch *vs, const struct ovsdb_row *global, const struct o
     }
 }
 
+/* Who polices a port depends on whether TC comes first. */
+static void
+forget_ports(struct vswitch *vs)
+{
+    for (struct running_bridge *b = running_bridge_next(vs, NULL); b; b = running_bridge_next(vs, b)) {
+        for (struct running_port *p = running_port_next(b, NULL); p; p = running_port_next(b, p)) {
+            p->port_seq = 0;
+        }
+    }
+}
+
 static void
 reconcile_bridges(struct vswitch *vs, const struct ovsdb_row *global)
 {
@@ -593,6 +621,10 @@ reconcile(struct vswitch *vs)
     reconcile_tls(vs, global);
     desired_global(global, &config);
     ofproto_configure(vs->ofproto, &config);
+    if (config.hw_offload != vs->hw_offload) {
+        vs->hw_offload = config.hw_offload;
+        forget_ports(vs);
+    }
     reconcile_bridges(vs, global);
     if (!vs->forwarding && !row_map_bool(global, "other_config", "flow-restore-wait", false)) {
         ofproto_start_forwarding(vs->ofproto);

@@ -255,6 +255,7 @@ put_bridge(struct vswitch *vs, struct ovsdb_txn *txn, struct running_bridge *b, 
     snprintf(id, sizeof id, "%016llx", (unsigned long long) b->datapath_id);
     status_put(vs, txn, row, "datapath_id", optional_string(b->bridge ? id : NULL));
     map_add_text(status, "error", b->error);
+    map_add_text(status, "datapath", b->bridge ? bridge_remark(b->bridge) : NULL);
     status_put(vs, txn, row, "status", map_of(status));
     b->status_dirty = false;
 }

@@ -20,6 +20,7 @@ struct running_port {
     char *error;                 /* Interface.error; NULL: none. */
     uint32_t mtu_request;        /* 0: none; one of type internal follows the others' then. */
     uint32_t mtu;                /* Of the device, as last looked at. */
+    bool policed_by_tc;
     bool seen;                   /* In this pass. */
     bool status_dirty;           /* Its row wants to be written. */
     /* What the row was last told. */
@@ -60,6 +61,7 @@ struct vswitch {
     struct loop_timer *stats_timer, *status_timer;
     int64_t next_cfg;                /* Reconciled up to here; -1: never. */
     uint64_t reconciled_seq;         /* Of the replica. */
+    bool hw_offload;                 /* As reconciled last. */
     bool forwarding;                 /* ofproto_start_forwarding() was called. */
     bool said_contended;
     void (*ready)(void *arg);        /* Start-up is complete, in whatever way; called once. */

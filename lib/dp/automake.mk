@@ -1,5 +1,5 @@
 # Sources of lib/dp.
-libsluice_a_SOURCES += lib/dp/dp.c lib/dp/dp.h lib/dp/execute.h \
+libsluice_a_SOURCES += lib/dp/capability.c lib/dp/capability.h lib/dp/dp.c lib/dp/dp.h lib/dp/execute.h \
 	lib/dp/kernel.c lib/dp/kernel.h lib/dp/kernel_flow.c lib/dp/kernel_help.c lib/dp/kernel_meter.c lib/dp/kernel_port.c lib/dp/kernel_probe.c \
 	lib/dp/kernel_upcall.c \
 	lib/dp/netdev.c lib/dp/netdev.h lib/dp/netdev_change.c lib/dp/netdev_ethtool.c lib/dp/netdev_link.c lib/dp/netdev_police.c lib/dp/netdev_private.h \
@@ -10,11 +10,12 @@ libsluice_a_SOURCES += lib/dp/execute.c lib/dp/user.c lib/dp/user.h lib/dp/user_
 unit_tests += tests/unit/test_execute tests/unit/test_user tests/unit/test_place tests/unit/test_tc
 
 # The eBPF datapath. The skeleton, with the compiled programs in it, is made by the build; its BPF bytecode is that of the build machine's byte order.
-ebpf_programs = lib/dp/ebpf.bpf.c lib/dp/ebpf_abi.h lib/dp/ebpf_act.bpf.h lib/dp/ebpf_maps.bpf.h lib/dp/ebpf_parse.bpf.h
+ebpf_programs = lib/dp/ebpf.bpf.c lib/dp/ebpf_abi.h lib/dp/ebpf_act.bpf.h lib/dp/ebpf_maps.bpf.h lib/dp/ebpf_parse.bpf.h \
+	lib/dp/ebpf_police.bpf.h
 EXTRA_DIST += $(ebpf_programs)
 if HAVE_EBPF
 libsluice_a_SOURCES += lib/dp/ebpf.c lib/dp/ebpf.h lib/dp/ebpf_adopt.c lib/dp/ebpf_encode.c lib/dp/ebpf_flow.c lib/dp/ebpf_hook.c lib/dp/ebpf_map.c \
-	lib/dp/ebpf_port.c lib/dp/ebpf_space.c lib/dp/ebpf_upcall.c
+	lib/dp/ebpf_police.c lib/dp/ebpf_port.c lib/dp/ebpf_space.c lib/dp/ebpf_upcall.c
 nodist_libsluice_a_SOURCES = lib/dp/ebpf.skel.h
 unit_tests += tests/unit/test_ebpf
 BUILT_SOURCES += lib/dp/ebpf.skel.h

@@ -50,7 +50,7 @@ dp_disable_system(void)
     system_disabled = true;
 }
 
-/* In the place of openvswitch.ko, where the kernel lacks it. '*why' says what was the matter with that and gets what is the matter with this. */
+/* In the place of openvswitch.ko, where the kernel lacks it. '*why' says what was the matter with that and gets what is the matter with this, too. */
 static int
 select_ebpf(const struct dp_ops **ops, char **why)
 {
@@ -60,10 +60,8 @@ select_ebpf(const struct dp_ops **ops, char **why)
 
     if (!error) {
         *ops = &dp_ebpf_ops;
-        *why = NULL;
-    } else {
-        *why = xasprintf("%s, and %s", first, second);
     }
+    *why = error ? xasprintf("%s, and %s", first, second) : xasprintf("%s: its datapath is made of eBPF programs", first);
     free(first);
     free(second);
     return error;

@@ -80,6 +80,7 @@ struct dp_flow_dumped {
     const struct flow_key *key, *mask;
     const void *actions;
     size_t actions_len;
+    bool actions_unknown;   /* An earlier daemon's flow: 'actions' are none, whatever it does. They are known once it is put again. */
     struct dp_stats stats;
     const char *extack;     /* TC tier: the driver's answer; a datapath: why the daemon has to execute the flow. NULL none. */
     bool in_hw;             /* TC tier: at least one device has it. */
@@ -123,16 +124,31 @@ void dp_features_log(const struct dp *);
 struct buf;
 void dp_features_format(const struct dp_features *, struct buf *); /* As dpif/show-dp-features of ovs-vswitchd(8). */
 
+/* What a datapath is opened with. */
+struct dp_settings {
+    unsigned n_handlers; /* Threads that will receive. */
+    /* Of type "ebpf"; 0: its default. */
+    uint32_t ebpf_flows, ebpf_actions; /* Megaflows, and action records of all of them. */
+    uint32_t ebpf_ring_kb, ebpf_queue_kb; /* Of packets on their way up: a handler's ring, and a port's share of it. */
+};
+
+/* A limit on what comes in by a port; a rate of 0: none. */
+struct dp_police {
+    uint32_t kbps, kburst /* kbit */, kpps, kpkts_burst;
+};
+
 struct dp_ops {
     const char *type;        /* As Bridge.datapath_type names it: "system", "ebpf"; "dummy" for tests. */
-    const char *before_tc;   /* Why filters of TC never see its ports' packets, neither flows' nor policers'; NULL: they see them first. */
     int (*probe)(char **why); /* 0: this host has it. -errno and '*why' (caller frees): not. Cheap; no side effect that stays. */
-    /* Opens (creating it if need be; adopting what a previous daemon left). 'n_handlers' threads will receive. */
-    int (*open)(const char *name, unsigned n_handlers, struct loop *, struct dp **);
+    /* Opens (creating it if need be; adopting what a previous daemon left). 0; or -errno, and '*why' (caller frees) if there is more to say. */
+    int (*open)(const char *name, const struct dp_settings *, struct loop *, struct dp **, char **why);
+    /* What it has to do without on this host, one line; appends nothing if it has all. NULL: as if so. */
+    void (*remark)(const struct dp *, struct buf *);
     /* 'destroy' false leaves ports and flows in place for the next daemon. */
     void (*close)(struct dp *, bool destroy);
 
-    int (*port_add)(struct dp *, const char *devname, const char *type, uint32_t *number /* In: wish or DP_PORT_NONE; out. */);
+    /* 0; or -errno, and '*why' (caller frees) if there is more to say. */
+    int (*port_add)(struct dp *, const char *devname, const char *type, uint32_t *number /* In: wish or DP_PORT_NONE; out. */, char **why);
     int (*port_del)(struct dp *, uint32_t number);
     int (*port_dump)(struct dp *, void (*fn)(const struct dp_port *, void *arg), void *arg);
     int (*port_stats)(struct dp *, uint32_t number, struct dp_port_stats *);
@@ -140,6 +156,12 @@ struct dp_ops {
     bool (*port_has_device)(struct dp *, uint32_t number);
     /* One of Interface.options, said once after port_add. Ignored where the datapath has no use for it. NULL: has none for any. */
     int (*port_config)(struct dp *, uint32_t number, const char *key, const char *value);
+    /* Limits what comes in by the port. -EOPNOTSUPP, or NULL: a filter of TC on its device is to do it. */
+    int (*port_police)(struct dp *, uint32_t number, const struct dp_police *);
+    /* The device on which TC sees what comes in by the port and through which TC sends to it. NULL: that with the port's name. */
+    int (*port_ifindex)(const struct dp *, uint32_t number);
+    /* Whether filters of TC have to see packets before the datapath does. 0 or -errno. NULL: they always do. */
+    int (*let_tc_first)(struct dp *, bool);
     /* Calls fn in the main thread when a port comes, goes or its device changes. */
     void (*port_watch)(struct dp *, void (*fn)(enum dp_port_event_type, const struct dp_port *, void *arg), void *arg);
 
@@ -173,7 +195,7 @@ struct dp {
 /* The table of datapaths of this build; NULL-terminated. */
 extern const struct dp_ops *const dp_types[];
 /* What Bridge.datapath_type 'type' ("" is "system") means on this host: 0 and '*ops', or -errno and '*why' (caller frees). "system" is that of
- * openvswitch.ko, or "ebpf" where the kernel lacks the module. */
+ * openvswitch.ko, or "ebpf" where the kernel lacks the module: '*why' then says so, too, else it stays. */
 int dp_select(const char *type, const struct dp_ops **ops, char **why);
 /* --enable-dummy: dp_select() also knows "dummy", the userspace datapath of tests; 'for_all' (=override): and answers it for every type. */
 void dp_enable_dummy(bool for_all);

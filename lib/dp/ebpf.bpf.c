@@ -19,6 +19,7 @@
 #include "lib/dp/ebpf_abi.h"
 #include "lib/dp/ebpf_maps.bpf.h"
 #include "lib/dp/ebpf_parse.bpf.h"
+#include "lib/dp/ebpf_police.bpf.h"
 #include "lib/dp/ebpf_act.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -178,10 +179,13 @@ sluice_port(struct __sk_buff *skb)
     if (!number || !s) {
         return TC_ACT_UNSPEC; /* No port any more. */
     }
+    if (*number & EBPF_POLICED && is_above_limit(*number & ~EBPF_POLICED, frame_len(skb), skb->gso_segs ? skb->gso_segs : 1)) {
+        return TC_ACT_SHOT;
+    }
     s->key.skb_priority = skb->priority;
     s->key.pkt_mark = skb->mark;
     s->key.dp_hash = 0;
-    s->key.in_port = *number;
+    s->key.in_port = *number & ~EBPF_POLICED;
     s->key.recirc_id = 0;
     return forward(skb, s);
 }

@@ -8,7 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/dp/ebpf.h"
 
-/* Can this process load programs of the kind, with the youngest helper that ours call? */
+/* Can this process make maps and load programs of the kind, with the youngest helper that ours call? */
 static int
 ebpf_probe(char **why)
 {
@@ -20,10 +20,12 @@ ebpf_probe(char **why)
         return fd;
     }
     close(fd);
-    if (libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) != 1) {
-        *why = xstrdup("this kernel's eBPF has no ring buffers");
+    if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, NULL) != 1) {
+        *why = xstrdup("the eBPF datapath may load no programs for the TC hook: it needs CAP_NET_ADMIN, and a kernel with CONFIG_NET_CLS_ACT");
+    } else if (libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) != 1) {
+        *why = xstrdup("this kernel's eBPF has no ring buffers (Linux 5.8)");
     } else if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_loop, NULL) != 1) {
-        *why = xstrdup("this kernel's eBPF has no bpf_loop() for TC programs (Linux 5.17), or the process lacks CAP_NET_ADMIN");
+        *why = xstrdup("this kernel's eBPF has no bpf_loop() for TC programs (Linux 5.17)");
     } else {
         return 0;
     }
@@ -44,20 +46,40 @@ ebpf_free(struct ebpf *e, bool destroy)
     free(e);
 }
 
+static struct dp_settings
+with_defaults(const struct dp_settings *s)
+{
+    struct dp_settings d = {
+        .n_handlers = s->n_handlers,
+        .ebpf_flows = s->ebpf_flows ? s->ebpf_flows : EBPF_DEFAULT_FLOWS,
+        .ebpf_actions = s->ebpf_actions ? s->ebpf_actions : EBPF_DEFAULT_ACTIONS,
+        .ebpf_ring_kb = s->ebpf_ring_kb ? s->ebpf_ring_kb : EBPF_DEFAULT_RING_KB,
+        .ebpf_queue_kb = s->ebpf_queue_kb ? s->ebpf_queue_kb : EBPF_DEFAULT_QUEUE_KB,
+    };
+    uint32_t ring_kb = 4;
+
+    while (ring_kb < d.ebpf_ring_kb) { /* The kernel takes powers of two. */
+        ring_kb *= 2;
+    }
+    d.ebpf_ring_kb = ring_kb;
+    return d;
+}
+
 static int
-ebpf_open(const char *name, unsigned n_handlers, struct loop *loop, struct dp **dpp)
+ebpf_open(const char *name, const struct dp_settings *settings, struct loop *loop, struct dp **dpp, char **why)
 {
     struct ebpf *e = xzalloc(sizeof *e);
     int error;
 
-    user_dp_init(&e->user, &dp_ebpf_ops, name, n_handlers, loop);
+    user_dp_init(&e->user, &dp_ebpf_ops, name, settings->n_handlers, loop);
+    e->settings = with_defaults(settings);
     pthread_mutex_init(&e->mutex, NULL);
     taps_init(&e->taps);
     htable_init(&e->flows);
-    ebpf_space_init(&e->slots, EBPF_MAX_FLOWS);
-    ebpf_space_init(&e->acts, EBPF_MAX_ACTS_ALL);
+    ebpf_space_init(&e->slots, e->settings.ebpf_flows);
+    ebpf_space_init(&e->acts, e->settings.ebpf_actions);
     e->route = nl_pool_create(NETLINK_ROUTE);
-    error = ebpf_load(e);
+    error = ebpf_load(e, why);
     if (!error && e->adopted) {
         log_info(LOG_dp_ebpf, "%s: adopted %zu flows of an earlier daemon", name, ebpf_adopt(e));
     }
@@ -71,6 +93,14 @@ ebpf_open(const char *name, unsigned n_handlers, struct loop *loop, struct dp **
     log_info(LOG_dp_ebpf, "%s: programs are attached by %s", name, e->tcx ? "tcx" : "clsact, since the kernel has no tcx");
     *dpp = &e->user.dp;
     return 0;
+}
+
+static void
+ebpf_remark(const struct dp *dp, struct buf *text)
+{
+    if (!ebpf_cast(dp)->tcx) {
+        buf_putf(text, "%sthis kernel has no tcx: the eBPF programs are attached by clsact", text->len ? "; " : "");
+    }
 }
 
 static void
@@ -118,14 +148,17 @@ ebpf_lookup_stats(struct dp *dp, uint64_t *hit, uint64_t *missed, uint64_t *lost
 
 const struct dp_ops dp_ebpf_ops = {
     .type = "ebpf",
-    .before_tc = "the eBPF datapath takes packets before filters of TC see them",
     .probe = ebpf_probe,
     .open = ebpf_open,
+    .remark = ebpf_remark,
     .close = ebpf_close,
     .port_add = ebpf_port_add,
     .port_del = ebpf_port_del,
     .port_dump = ebpf_port_dump,
     .port_stats = ebpf_port_stats,
+    .port_police = ebpf_port_police,
+    .port_ifindex = ebpf_port_ifindex,
+    .let_tc_first = ebpf_let_tc_first,
     .port_watch = user_port_watch,
     .recv = user_recv,
     .wake = user_wake,

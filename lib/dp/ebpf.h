@@ -6,7 +6,8 @@
 // what goes up is a packet received by it. So a packet that the daemon executes, looks up again or refuses goes the same way with both.
 //
 // Ports. A device of the host is given one program at its ingress hook, which takes all that comes in: tcx where the kernel has it (6.6), which chains
-// behind the programs of others, else a filter of clsact. An internal port is a veth pair: the host has the end with the port's name, and may move it to a
+// behind the programs of others, else a filter of clsact. What stands at tcx comes before all filters, so it is clsact, too, where filters of TC have to see
+// packets first, those of the tier below. An internal port is a veth pair: the host has the end with the port's name, and may move it to a
 // namespace of its own; the other end ("slp0", "slp1", ...), with the program, stays here. So the programs know one kind of port only,
 // and internal ports live as long as they are wanted, not as long as the daemon.
 //
@@ -26,10 +27,11 @@
 
 extern const struct dp_ops dp_ebpf_ops;
 
-#define EBPF_MAX_FLOWS 131072
-#define EBPF_MAX_ACTS_ALL 131072           /* Records of all flows. */
-#define EBPF_RING_BYTES (4 * 1024 * 1024)  /* Of each handler's ring; a power of two pages. */
-#define EBPF_QUEUE_BYTES (1024 * 1024)     /* Of upcalls, that a port may have waiting. */
+/* What struct dp_settings means by 0. */
+#define EBPF_DEFAULT_FLOWS 131072
+#define EBPF_DEFAULT_ACTIONS 131072
+#define EBPF_DEFAULT_RING_KB 4096 /* A power of two. */
+#define EBPF_DEFAULT_QUEUE_KB 1024
 
 struct ebpf_flow {
     struct hnode node; /* In ebpf.flows, by ufid. */
@@ -37,6 +39,7 @@ struct ebpf_flow {
     uint32_t slot, first, n; /* In the kernel; n records. */
     uint16_t mask;
     bool in_map;
+    bool adopted;    /* Of an earlier daemon: what is behind does not know its actions yet. */
     const char *why; /* What keeps programs from executing it; NULL: nothing. */
 };
 
@@ -71,12 +74,14 @@ struct ebpf_reader {
 struct ebpf {
     struct user_dp user; /* First. */
     struct ebpf_bpf *programs;
-    char *pins;    /* Folder of the maps' pins; NULL: they are not pinned. */
+    struct dp_settings settings; /* With no 0 in it. */
+    char *pins;    /* Folder of the maps' pins. */
     bool adopted;  /* The maps are those of an earlier daemon. */
     struct ebpf_config *config;    /* The programs' own memory. */
     struct ebpf_port_value *ports; /* EBPF_MAX_PORTS; the programs' own memory. */
     unsigned n_cpus;
-    bool tcx; /* The hook is tcx, else clsact. */
+    bool tcx;      /* The kernel has it. */
+    bool tc_first; /* Filters of TC come before the programs. */
     struct nl_pool *route;
     struct taps taps; /* Main thread. */
 
@@ -84,6 +89,8 @@ struct ebpf {
     struct htable flows;
     struct ebpf_mask_user masks[EBPF_MAX_MASKS];
     struct ebpf_space slots, acts;
+    bool crowded; /* Flows stay with the daemon for want of room. */
+    bool room;    /* Others have left since somebody looked. */
 
     struct ring_buffer **rings; /* Of each handler. */
     struct ebpf_reader *readers; /* Of each handler; its own. */
@@ -110,16 +117,20 @@ const char *ebpf_encode(const void *actions, size_t len, struct ebpf_act *, uint
 /* Key and mask as the programs have them. false: no packet that the programs see can match. */
 bool ebpf_encode_key(const struct flow_key *key, const struct flow_key *mask, struct ebpf_lookup *, struct ebpf_mask *);
 
-/* ebpf_hook.c. The program on a device; main thread. 'what' (of the caller, 128 bytes) says what stands in the way. */
+/* ebpf_hook.c. The program on a port's device; main thread. 0, or -errno and '*why' (caller frees) says what stands in the way. Where it has been elsewhere on the
+ * device it moves. */
 bool ebpf_hook_has_tcx(void);
-int ebpf_hook_attach(struct ebpf *, int ifindex, char *what);
-void ebpf_hook_detach(struct ebpf *, int ifindex);
+int ebpf_hook_attach(struct ebpf *, struct ebpf_port_value *, char **why);
+void ebpf_hook_detach(struct ebpf *, struct ebpf_port_value *);
+int ebpf_let_tc_first(struct dp *, bool);
 
 /* ebpf_port.c. Main thread. */
-int ebpf_port_add(struct dp *, const char *devname, const char *type, uint32_t *number);
+int ebpf_port_add(struct dp *, const char *devname, const char *type, uint32_t *number, char **why);
 int ebpf_port_del(struct dp *, uint32_t number);
 int ebpf_port_dump(struct dp *, void (*fn)(const struct dp_port *, void *arg), void *arg);
 int ebpf_port_stats(struct dp *, uint32_t number, struct dp_port_stats *);
+int ebpf_port_ifindex(const struct dp *, uint32_t number);
+int ebpf_port_police(struct dp *, uint32_t number, const struct dp_police *);
 void ebpf_ports_close(struct ebpf *, bool destroy);
 
 /* ebpf_flow.c */
@@ -142,7 +153,7 @@ void ebpf_rings_close(struct ebpf *);
 extern const struct user_source ebpf_source;
 
 /* ebpf_map.c: file descriptors of the maps, and what is done with them. */
-int ebpf_load(struct ebpf *);
+int ebpf_load(struct ebpf *, char **why /* As dp_ops.open. */);
 void ebpf_unload(struct ebpf *, bool destroy /* Their pins go too. */);
 int ebpf_program_fd(const struct ebpf *);
 int ebpf_map_rings(const struct ebpf *);
@@ -151,8 +162,9 @@ int ebpf_map_masks(const struct ebpf *);
 int ebpf_map_flows(const struct ebpf *);
 int ebpf_map_acts(const struct ebpf *);
 int ebpf_map_counters(const struct ebpf *);
+int ebpf_map_polices(const struct ebpf *);
 uint64_t ebpf_total(const struct ebpf *, enum ebpf_total);
-uint64_t ebpf_kernel_memory(const struct dp *); /* Of all maps. */
+uint64_t ebpf_kernel_memory(const struct dp *); /* Of all maps and rings. */
 uint64_t ebpf_mask_hits(const struct ebpf *, uint32_t mask);
 
 #endif

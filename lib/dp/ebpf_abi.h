@@ -7,9 +7,11 @@
 #ifndef LIB_DP_EBPF_ABI_H
 #define LIB_DP_EBPF_ABI_H 1
 
+#include <linux/bpf.h>
+
 #include "lib/flow/key_layout.h"
 
-#define EBPF_ABI 1 /* Changes with this file: what another version left is not adopted. */
+#define EBPF_ABI 2 /* Changes with this file: what another version left is not adopted. */
 
 #define EBPF_META_FIRST (offsetof(struct flow_key, skb_priority) / 8)
 #define EBPF_META_WORDS 3
@@ -81,17 +83,37 @@ struct ebpf_act {
     uint8_t value[16], mask[16];
 };
 
-/* ports, by number; its memory is the daemon's too. ifindexes: the number of an ifindex. */
+/* ifindexes: the number of an ifindex's port, with EBPF_POLICED if there is a limit on it. */
+#define EBPF_POLICED 0x80000000u
+
+/* polices, by port. A bucket of tokens counted in time: what conforms delays 'free_at_ns', which may be 'burst_ns' ahead of now at most. */
+struct ebpf_limit {
+    uint64_t cost; /* Of one byte or packet: nanoseconds, 16 bits of them fraction; 0: no limit. */
+    uint64_t burst_ns, free_at_ns;
+};
+struct ebpf_police {
+    struct bpf_spin_lock lock;
+    uint32_t pad;
+    struct ebpf_limit bytes, packets;
+    uint64_t dropped;
+};
+
+/* ports, by number; its memory is the daemon's too. */
+enum ebpf_hook { EBPF_HOOK_NONE, EBPF_HOOK_TCX, EBPF_HOOK_CLSACT };
 struct ebpf_port_value {
     uint32_t ifindex; /* 0: no such port. */
+    uint32_t hook;    /* Where its program is: enum ebpf_hook. */
+    uint32_t made_qdisc, pad; /* clsact: its queueing discipline was not there before. */
     uint32_t peer_ifindex; /* The host's end of an internal port, whose other end 'ifindex' is; else 0. */
     char name[16], type[16];
     uint64_t queued_bytes, taken_bytes; /* Of upcalls: written by programs, by the daemon. */
 };
 
 /* config, one value; its memory is the daemon's too. */
+#define EBPF_OWNER 256
 struct ebpf_config {
     uint32_t abi;
+    char owner[EBPF_OWNER]; /* Folder of the pins, so that the programs of one datapath are known from another's. */
     uint32_t n_handlers;
     uint32_t queue_bytes;  /* Of upcalls, that a port may have waiting. */
     uint32_t active;       /* Which of 'order' is in force. */

@@ -10,7 +10,7 @@
 
 struct adoption {
     struct ebpf *e;
-    bool slots[EBPF_MAX_FLOWS], acts[EBPF_MAX_ACTS_ALL]; /* In use. */
+    bool *slots, *acts; /* In use. */
     size_t n;
 };
 
@@ -26,8 +26,8 @@ expand(const uint64_t words[EBPF_KEY_WORDS], struct flow_key *key)
 static bool
 is_sound(const struct adoption *a, const struct ebpf_lookup *key, const struct ebpf_flow_value *v)
 {
-    return !(v->flags & EBPF_FLOW_SLOW) && key->mask < EBPF_MAX_MASKS && v->slot < EBPF_MAX_FLOWS && !a->slots[v->slot]
-           && v->n <= EBPF_MAX_ACTS && v->first < EBPF_MAX_ACTS_ALL && v->first + ebpf_space_block(v->n) <= EBPF_MAX_ACTS_ALL;
+    return !(v->flags & EBPF_FLOW_SLOW) && key->mask < EBPF_MAX_MASKS && v->slot < a->e->slots.size && !a->slots[v->slot]
+           && v->n <= EBPF_MAX_ACTS && v->first < a->e->acts.size && v->first + ebpf_space_block(v->n) <= a->e->acts.size;
 }
 
 static bool
@@ -58,7 +58,7 @@ adopt_one(struct adoption *a, const struct ebpf_lookup *key, const struct ebpf_f
     f->first = v->first;
     f->n = v->n;
     f->mask = (uint16_t) key->mask;
-    f->in_map = true;
+    f->in_map = f->adopted = true;
     a->slots[v->slot] = true;
     memset(&a->acts[v->first], true, ebpf_space_block(v->n));
     return true;
@@ -74,6 +74,8 @@ ebpf_adopt(struct ebpf *e)
     size_t n;
 
     a->e = e;
+    a->slots = xcalloc(e->slots.size, sizeof *a->slots);
+    a->acts = xcalloc(e->acts.size, sizeof *a->acts);
     for (bool more = !bpf_map_get_next_key(flows, NULL, &key); more; key = next) {
         more = !bpf_map_get_next_key(flows, &key, &next);
         if (!bpf_map_lookup_elem(flows, &key, &v)) {
@@ -88,6 +90,8 @@ ebpf_adopt(struct ebpf *e)
     ebpf_space_adopt(&e->acts, a->acts);
     ebpf_masks_publish(e);
     n = a->n;
+    free(a->slots);
+    free(a->acts);
     free(a);
     return n;
 }

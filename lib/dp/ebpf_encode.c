@@ -322,5 +322,6 @@ ebpf_encode_key(const struct flow_key *key, const struct flow_key *mask, struct 
             to->words[at] = m[i];
         }
     }
-    return possible;
+    /* Nobody tracks connections before the programs. */
+    return possible && !(key->ct_state & mask->ct_state) && !(key->ct_zone & mask->ct_zone) && !(key->ct_nw_proto & mask->ct_nw_proto);
 }

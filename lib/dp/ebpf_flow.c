@@ -11,6 +11,7 @@
 
 COUNTER(ebpf_flow_slow, "A megaflow was put that the eBPF programs cannot execute.");
 COUNTER(ebpf_map_full, "A map of the eBPF datapath was full: a megaflow stayed with the daemon.");
+COUNTER(ebpf_map_room, "A megaflow that had stayed with the daemon for want of room came into the maps.");
 
 #define COUNTER_BATCH 1024
 
@@ -219,6 +220,7 @@ no_acts:
 full:
     COUNTER_INC(ebpf_map_full);
     f->why = no_room;
+    e->crowded = true;
 }
 
 /* As the programs have it. */
@@ -253,6 +255,7 @@ uninstall(struct ebpf *e, struct ebpf_flow *f, struct dp_stats *s)
         ebpf_space_put(&e->acts, f->first, MAX(f->n, 1));
         ebpf_space_put(&e->slots, f->slot, 1);
         f->in_map = false;
+        e->room = true;
     }
 }
 
@@ -263,6 +266,7 @@ modify(struct ebpf *e, struct ebpf_flow *f, struct dp_flow_put *put)
     struct ebpf_flow was = *f;
     struct ebpf_lookup key;
 
+    f->adopted = false;
     if (!f->in_map) {
         return;
     }
@@ -279,9 +283,40 @@ modify(struct ebpf *e, struct ebpf_flow *f, struct dp_flow_put *put)
     f->first = was.first;
     f->n = was.n;
     f->why = no_room;
+    e->crowded = true;
     COUNTER_INC(ebpf_map_full);
     if (write_flow(e, f, &key, BPF_EXIST)) {
         bpf_map_delete_elem(ebpf_map_flows(e), &key);
+    }
+}
+
+/* Flows that stayed with the daemon for want of room try again, now that others have left. */
+static void
+take_in(struct ebpf *e)
+{
+    struct hnode *h;
+
+    e->crowded = e->room = false;
+    for (h = htable_next(&e->flows, NULL); h && !e->crowded; h = htable_next(&e->flows, h)) {
+        struct ebpf_flow *f = CONTAINER_OF(h, struct ebpf_flow, node);
+        const struct user_flow *u = f->why == no_room ? user_flow_find(&e->user, &f->ufid) : NULL;
+        struct dp_flow_put put = {.ufid = f->ufid};
+        struct match m;
+
+        if (!u) {
+            continue;
+        }
+        match_unpack(u->cls.match, &m);
+        put.key = &m.key;
+        put.mask = &m.mask;
+        put.actions = u->actions->data;
+        put.actions_len = u->actions->len;
+        if (f->in_map) {
+            modify(e, f, &put);
+        } else {
+            install(e, f, &put);
+        }
+        COUNTER_ADD(ebpf_map_room, f->why != no_room);
     }
 }
 
@@ -370,6 +405,7 @@ complete(struct dump *d, const struct dp_flow_dumped *flow)
     f = find(d->e, &flow->ufid);
     if (f) {
         out.extack = f->why;
+        out.actions_unknown = f->adopted;
     }
     if (f && !d->kernel) {
         add_counters_of(d->e, f, &out.stats);
@@ -398,7 +434,7 @@ pass_got(const struct dp_flow_dumped *flow, void *dump)
     d->one(&out, d->arg);
 }
 
-/* Of the slots in use, by few system calls; and the masks are put in order, as often as somebody looks at all flows. */
+/* Of the slots in use, by few system calls. As often as somebody looks at all flows the masks are put in order and what waits for room is looked after. */
 static void
 read_counters(struct ebpf *e, struct dump *d)
 {
@@ -406,6 +442,9 @@ read_counters(struct ebpf *e, struct dump *d)
     uint32_t keys[COUNTER_BATCH], position, *in = NULL;
 
     pthread_mutex_lock(&e->mutex);
+    if (e->crowded && e->room) {
+        take_in(e);
+    }
     d->n = e->slots.used;
     sort_masks(e);
     pthread_mutex_unlock(&e->mutex);

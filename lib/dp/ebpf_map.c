@@ -40,10 +40,10 @@ static int
 size_maps(struct ebpf *e)
 {
     struct ebpf_bpf *b = e->programs;
-    int error = bpf_map__set_max_entries(b->maps.flows, EBPF_MAX_FLOWS);
+    int error = bpf_map__set_max_entries(b->maps.flows, e->settings.ebpf_flows);
 
-    error = error ? error : bpf_map__set_max_entries(b->maps.counters, EBPF_MAX_FLOWS);
-    error = error ? error : bpf_map__set_max_entries(b->maps.acts, EBPF_MAX_ACTS_ALL);
+    error = error ? error : bpf_map__set_max_entries(b->maps.counters, e->settings.ebpf_flows);
+    error = error ? error : bpf_map__set_max_entries(b->maps.acts, e->settings.ebpf_actions);
     error = error ? error : bpf_map__set_max_entries(b->maps.caches, e->n_cpus);
     return error ? error : bpf_map__set_max_entries(b->maps.buffers, e->n_cpus);
 }
@@ -62,25 +62,28 @@ ports_size(void)
     return EBPF_MAX_PORTS * sizeof(struct ebpf_port_value);
 }
 
-/* Is there a bpffs at the usual place? If not, one is mounted there, as other users of eBPF do. */
-static bool
-has_bpffs(void)
+/* Is there a bpffs at the usual place? If not, one is mounted there, as other users of eBPF do. 0 or -errno. */
+static int
+find_bpffs(void)
 {
     struct statfs fs;
 
     if (statfs(BPFFS, &fs)) {
-        return false;
+        return -errno;
     }
-    return fs.f_type == BPF_FS_MAGIC || !mount("bpf", BPFFS, "bpf", 0, "mode=0700");
+    return fs.f_type == BPF_FS_MAGIC || !mount("bpf", BPFFS, "bpf", 0, "mode=0700") ? 0 : -errno;
 }
 
-/* By the run directory, of which each daemon has its own: dots are not allowed there. */
+/* By the run directory, of which each daemon has its own: dots are not allowed there. NULL, with errno and '*why': there can be none. */
 static char *
-pin_folder(const struct ebpf *e)
+pin_folder(const struct ebpf *e, char **why)
 {
     char *path;
+    int error = find_bpffs();
 
-    if (!has_bpffs()) {
+    if (error) {
+        *why = xasprintf("the maps cannot be pinned: there is no bpffs at " BPFFS ", and none can be mounted there (%s)", errno_text(error));
+        errno = -error;
         return NULL;
     }
     path = xasprintf(BPFFS "/sluice%s_%s", dirs_run(), e->user.dp.name);
@@ -88,7 +91,10 @@ pin_folder(const struct ebpf *e)
         *p = *p == '/' || *p == '.' ? '_' : *p;
     }
     if (mkdir(path, 0700) && errno != EEXIST) {
+        error = -errno;
+        *why = xasprintf("the maps cannot be pinned: %s cannot be made (%s)", path, errno_text(error));
         free(path);
+        errno = -error;
         return NULL;
     }
     return path;
@@ -157,7 +163,7 @@ load(struct ebpf *e)
         return -errno;
     }
     error = size_maps(e);
-    error = error || !e->pins ? error : set_pins(e);
+    error = error ? error : set_pins(e);
     error = error ? error : ebpf_bpf__load(e->programs);
     if (error) {
         return error;
@@ -175,7 +181,7 @@ load(struct ebpf *e)
 }
 
 int
-ebpf_load(struct ebpf *e)
+ebpf_load(struct ebpf *e, char **why)
 {
     int error = libbpf_num_possible_cpus();
 
@@ -184,28 +190,36 @@ ebpf_load(struct ebpf *e)
         return error;
     }
     e->n_cpus = (unsigned) error;
-    e->pins = pin_folder(e);
+    e->pins = pin_folder(e, why);
     if (!e->pins) {
-        log_info(LOG_dp_ebpf, "%s: there is no bpffs at " BPFFS ": the next daemon will not adopt the flows of this one", e->user.dp.name);
+        return -errno;
     }
     error = load(e);
-    if (error && e->pins && e->programs) {
+    if (error && error != -EPERM && e->programs) {
         log_info(LOG_dp_ebpf, "%s: what an earlier daemon left is not of use (%s)", e->user.dp.name, errno_text(error));
         remove_pins(e);
         unload(e);
         error = load(e);
     }
-    if (!error) {
-        e->adopted = e->config->abi == EBPF_ABI;
-        e->config->abi = EBPF_ABI;
+    if (error) {
+        if (error != -EPERM && e->programs) {
+            remove_pins(e);
+        }
+        rmdir(e->pins);
+        *why = xasprintf("the eBPF programs could not be loaded with maps for %u flows and %u actions (%s)", e->settings.ebpf_flows,
+                         e->settings.ebpf_actions, errno_text(error));
+        return error;
     }
-    return error;
+    e->adopted = e->config->abi == EBPF_ABI;
+    e->config->abi = EBPF_ABI;
+    snprintf(e->config->owner, sizeof e->config->owner, "%s", e->pins);
+    return 0;
 }
 
 void
 ebpf_unload(struct ebpf *e, bool destroy)
 {
-    if (destroy && e->pins && e->programs) {
+    if (destroy && e->programs) {
         remove_pins(e);
         rmdir(e->pins);
     }
@@ -255,6 +269,12 @@ ebpf_map_counters(const struct ebpf *e)
     return bpf_map__fd(e->programs->maps.counters);
 }
 
+int
+ebpf_map_polices(const struct ebpf *e)
+{
+    return bpf_map__fd(e->programs->maps.polices);
+}
+
 /* Of all processors. */
 static uint64_t
 sum_of(const struct ebpf *e, const struct bpf_map *map, uint32_t key)
@@ -284,9 +304,9 @@ ebpf_mask_hits(const struct ebpf *e, uint32_t mask)
 
 /* As proc(5) says of a descriptor of a map: "memlock:", in bytes. */
 static uint64_t
-memory_of(const struct bpf_map *map)
+memory_of(int fd)
 {
-    char *path = xasprintf("/proc/self/fdinfo/%d", bpf_map__fd(map)), line[128];
+    char *path = xasprintf("/proc/self/fdinfo/%d", fd), line[128];
     FILE *f = fopen(path, "re");
     unsigned long long bytes = 0;
 
@@ -303,11 +323,15 @@ memory_of(const struct bpf_map *map)
 uint64_t
 ebpf_kernel_memory(const struct dp *dp)
 {
+    const struct ebpf *e = ebpf_cast(dp);
     struct bpf_map *map;
     uint64_t sum = 0;
 
-    bpf_object__for_each_map (map, ebpf_cast(dp)->programs->obj) {
-        sum += memory_of(map);
+    bpf_object__for_each_map (map, e->programs->obj) {
+        sum += memory_of(bpf_map__fd(map));
+    }
+    for (unsigned i = 0; i < e->n_rings; i++) {
+        sum += memory_of(e->ring_fds[i]);
     }
     return sum;
 }

@@ -46,6 +46,13 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, EBPF_MAX_PORTS);
+    __type(key, uint32_t);
+    __type(value, struct ebpf_police);
+} polices SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, EBPF_MAX_MASKS);
     __type(key, uint32_t);
     __type(value, struct ebpf_mask);

@@ -189,15 +189,16 @@ forget(struct ebpf *e, uint32_t number)
 
     bpf_map_delete_elem(ebpf_map_ifindexes(e), &ifindex);
     __atomic_store_n(&p->ifindex, 0, __ATOMIC_RELEASE);
+    p->hook = EBPF_HOOK_NONE;
+    p->made_qdisc = false;
 }
 
 /* The programs know the port before its device has one. */
 static int
-plug(struct ebpf *e, uint32_t number, const char *name, const char *type, const struct netdev_link *ours, const struct netdev_link *hosts)
+plug(struct ebpf *e, uint32_t number, const char *name, const char *type, const struct netdev_link *ours, const struct netdev_link *hosts, char **why)
 {
     struct ebpf_port_value *p = &e->ports[number];
     uint32_t ifindex = (uint32_t) ours->ifindex;
-    char what[128];
     int error;
 
     snprintf(p->name, sizeof p->name, "%s", name);
@@ -206,10 +207,7 @@ plug(struct ebpf *e, uint32_t number, const char *name, const char *type, const 
     __atomic_store_n(&p->ifindex, ifindex, __ATOMIC_RELEASE);
     error = bpf_map_update_elem(ebpf_map_ifindexes(e), &ifindex, &number, BPF_ANY);
     if (!error) {
-        error = ebpf_hook_attach(e, ours->ifindex, what);
-        if (error) {
-            log_warn(LOG_dp_ebpf, "%s: cannot plug in %s: %s (%s)", e->user.dp.name, name, what, errno_text(error));
-        }
+        error = ebpf_hook_attach(e, p, why);
     }
     if (error) {
         forget(e, number);
@@ -234,7 +232,8 @@ publish(struct ebpf *e, uint32_t number, const char *name, const char *type, int
 
 /* The device is there; the port gets its number. A port of that name that is in the table, but not one of this daemon's yet, is taken over. */
 static int
-add_device(struct ebpf *e, const char *name, const char *type, const struct netdev_link *ours, const struct netdev_link *hosts, uint32_t *number)
+add_device(struct ebpf *e, const char *name, const char *type, const struct netdev_link *ours, const struct netdev_link *hosts, uint32_t *number,
+           char **why)
 {
     uint32_t known = number_of(e, name), n = *number;
     int error;
@@ -255,11 +254,11 @@ add_device(struct ebpf *e, const char *name, const char *type, const struct netd
     } else {
         error = choose_number(e, &n);
     }
-    error = error ? error : plug(e, n, name, type, ours, hosts);
+    error = error ? error : plug(e, n, name, type, ours, hosts, why);
     if (!error) {
         error = publish(e, n, name, type, ours->ifindex);
         if (error) {
-            ebpf_hook_detach(e, ours->ifindex);
+            ebpf_hook_detach(e, &e->ports[n]);
             forget(e, n);
         }
     }
@@ -270,7 +269,7 @@ add_device(struct ebpf *e, const char *name, const char *type, const struct netd
 }
 
 int
-ebpf_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *number)
+ebpf_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *number, char **why)
 {
     struct ebpf *e = ebpf_cast(dp);
     bool internal = !strcmp(type, "internal"), tap = !strcmp(type, "tap");
@@ -288,7 +287,7 @@ ebpf_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *nu
         error = internal ? internal_open(e, devname, &ours, &hosts) : system_open(e, devname, &ours);
     }
     if (!error) {
-        error = add_device(e, devname, type, &ours, internal ? &hosts : NULL, number);
+        error = add_device(e, devname, type, &ours, internal ? &hosts : NULL, number, why);
         if (error && error != -EEXIST && internal) {
             link_delete(e, ours.ifindex);
         }
@@ -305,7 +304,7 @@ ebpf_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *nu
 static void
 unplug(struct ebpf *e, uint32_t number)
 {
-    const struct ebpf_port_value *p = &e->ports[number];
+    struct ebpf_port_value *p = &e->ports[number];
     int ifindex = (int) p->ifindex;
     bool internal = p->peer_ifindex;
     struct netdev_link l;
@@ -316,7 +315,7 @@ unplug(struct ebpf *e, uint32_t number)
         return;
     }
     if (!internal) {
-        ebpf_hook_detach(e, ifindex);
+        ebpf_hook_detach(e, p);
         link_set_flags(e, ifindex, 0, IFF_PROMISC);
     }
     forget(e, number);
@@ -376,6 +375,12 @@ ebpf_port_stats(struct dp *dp, uint32_t number, struct dp_port_stats *stats)
                                         s.rx_errors,  s.tx_errors,  s.rx_dropped, s.tx_dropped};
     }
     return error;
+}
+
+int
+ebpf_port_ifindex(const struct dp *dp, uint32_t number)
+{
+    return number < EBPF_MAX_PORTS ? (int) ebpf_cast(dp)->ports[number].ifindex : 0;
 }
 
 void

@@ -174,7 +174,7 @@ const struct user_source ebpf_source = {source_fd, source_ready};
 static int
 ring_open(struct ebpf *e, uint32_t handler)
 {
-    int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "sluice_ring", 0, 0, EBPF_RING_BYTES, NULL);
+    int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "sluice_ring", 0, 0, e->settings.ebpf_ring_kb * 1024, NULL);
     int error;
 
     if (fd < 0) {
@@ -206,7 +206,7 @@ ebpf_rings_open(struct ebpf *e)
     for (unsigned i = 0; i < EBPF_MAX_PORTS; i++) {
         e->ports[i].taken_bytes = e->ports[i].queued_bytes;
     }
-    e->config->queue_bytes = EBPF_QUEUE_BYTES;
+    e->config->queue_bytes = e->settings.ebpf_queue_kb * 1024;
     __atomic_store_n(&e->config->n_handlers, error ? 0 : e->n_rings, __ATOMIC_RELEASE);
     return error;
 }

@@ -151,7 +151,7 @@ kernel_free(struct kernel *k)
 }
 
 static int
-kernel_open(const char *name, unsigned n_handlers, struct loop *loop, struct dp **dpp)
+kernel_open(const char *name, const struct dp_settings *settings, struct loop *loop, struct dp **dpp, char **why)
 {
     struct kernel *k = xzalloc(sizeof *k);
     int error;
@@ -162,7 +162,7 @@ kernel_open(const char *name, unsigned n_handlers, struct loop *loop, struct dp 
     taps_init(&k->taps);
     k->pool = nl_pool_create(NETLINK_GENERIC);
     error = open_families(k);
-    error = error ? error : kernel_handlers_open(k, n_handlers);
+    error = error ? error : kernel_handlers_open(k, settings->n_handlers);
     error = error ? error : dp_adopt_or_create(k);
     if (!error && !k->per_cpu) {
         error = kernel_ports_direct_upcalls(k);

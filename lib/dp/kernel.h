@@ -58,7 +58,7 @@ int kernel_parse(const struct kernel *, const struct nlmsghdr *, struct nl_attr 
 uint32_t kernel_upcall_pid(const struct kernel *, uint32_t in_port);
 
 /* kernel_port.c */
-int kernel_port_add(struct dp *, const char *devname, const char *type, uint32_t *number);
+int kernel_port_add(struct dp *, const char *devname, const char *type, uint32_t *number, char **why);
 int kernel_port_del(struct dp *, uint32_t number);
 int kernel_port_dump(struct dp *, void (*fn)(const struct dp_port *, void *arg), void *arg);
 int kernel_port_stats(struct dp *, uint32_t number, struct dp_port_stats *);

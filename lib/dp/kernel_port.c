@@ -158,7 +158,7 @@ vport_add(struct kernel *k, const char *devname, const char *type, uint32_t *num
 }
 
 int
-kernel_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *number)
+kernel_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *number, char **why)
 {
     struct kernel *k = kernel_cast(dp);
     int fd = -1, error = strcmp(type, "tap") ? 0 : netdev_tap_open(devname, &fd);

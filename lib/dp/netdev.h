@@ -55,10 +55,8 @@ int netdev_link_get(struct nl_pool * /* NETLINK_ROUTE */, const char *name, int 
 int netdev_get_all_stats(struct netdevs *, void (*fn)(int ifindex, const struct netdev_stats *, void *arg),
                          void *arg); /* One dump. */
 int netdev_get_driver(struct netdevs *, const char *name, struct netdev_info *);
-/* Interface.ingress_policing_*: rate in kbit/s (or kpkt/s), burst in kbit (kpkt); 0 takes it away. Through tc
- * police. */
-int netdev_set_policing(struct netdevs *, const char *name, uint32_t kbps, uint32_t kburst, uint32_t kpps,
-                        uint32_t kpkts_burst);
+/* Interface.ingress_policing_*, through tc police. Rates of 0 take it away. */
+int netdev_set_policing(struct netdevs *, const char *name, const struct dp_police *);
 int netdev_tap_open(const char *name, int *fd); /* Creates a tap device; it lives until 'fd' is closed. */
 
 #endif

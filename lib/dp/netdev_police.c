@@ -3,10 +3,6 @@
 #include "lib/dp/netdev_private.h"
 #include "lib/dp/tc.h"
 
-/* ovs-vswitchd.conf.db(5), ingress_policing_burst and ingress_policing_kpkts_burst: what 0 means. */
-#define DEFAULT_KBURST 8000
-#define DEFAULT_KPKTS_BURST 16
-
 static int
 policing_off(struct netdevs *n, struct netdev *d)
 {
@@ -21,16 +17,15 @@ policing_off(struct netdevs *n, struct netdev *d)
 }
 
 int
-netdev_set_policing(struct netdevs *n, const char *name, uint32_t kbps, uint32_t kburst, uint32_t kpps,
-                    uint32_t kpkts_burst)
+netdev_set_policing(struct netdevs *n, const char *name, const struct dp_police *limit)
 {
     const struct netdev_info *info = netdev_by_name(n, name);
     struct netdev *d = info ? CONTAINER_OF(info, struct netdev, info) : NULL;
     struct tc_police_rate rate = {
-        .bytes = kbps * UINT64_C(1000) / 8,
-        .bytes_burst = (kburst ? kburst : DEFAULT_KBURST) * UINT64_C(1000) / 8,
-        .packets = kpps * UINT64_C(1000),
-        .packets_burst = (kpkts_burst ? kpkts_burst : DEFAULT_KPKTS_BURST) * UINT64_C(1000),
+        .bytes = limit->kbps * UINT64_C(1000) / 8,
+        .bytes_burst = limit->kburst * UINT64_C(1000) / 8,
+        .packets = limit->kpps * UINT64_C(1000),
+        .packets_burst = limit->kpkts_burst * UINT64_C(1000),
     };
     bool made;
     int error;
@@ -38,7 +33,7 @@ netdev_set_policing(struct netdevs *n, const char *name, uint32_t kbps, uint32_t
     if (!d) {
         return -ENODEV;
     }
-    if (!kbps && !kpps) {
+    if (!limit->kbps && !limit->kpps) {
         return policing_off(n, d);
     }
     error = tc_ingress_ensure(n->pool, d->info.ifindex, &made);

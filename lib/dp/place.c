@@ -519,7 +519,7 @@ take_up(const struct dp_flow_dumped *f, void *place_)
     struct place *p = place_;
     struct match m;
 
-    if (f->has_ufid && f->key) {
+    if (f->has_ufid && f->key && !f->actions_unknown) {
         m.key = *f->key;
         m.mask = *f->mask;
         pthread_mutex_lock(&p->lock);
@@ -552,10 +552,6 @@ queue_all(struct place *p, bool queue)
 void
 place_configure(struct place *p, bool hw_offload, enum place_policy policy)
 {
-    if (hw_offload && p->dp->ops->before_tc) {
-        log_warn(LOG_place, "%s: no flow is promoted: %s", p->dp->name, p->dp->ops->before_tc);
-        hw_offload = false;
-    }
     if (hw_offload == p->enabled && (!hw_offload || policy == p->policy)) {
         return;
     }
@@ -563,6 +559,9 @@ place_configure(struct place *p, bool hw_offload, enum place_policy policy)
     if (p->enabled) {
         /* Records stay: they hold the counters of the homes that flows had. */
         demote_all(p, "offload is off");
+    }
+    if (hw_offload != p->enabled && p->dp->ops->let_tc_first) {
+        p->dp->ops->let_tc_first(p->dp, hw_offload); /* It says itself of which ports TC sees nothing. */
     }
     forget_shapes(p);
     p->policy = policy;

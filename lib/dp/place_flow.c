@@ -182,7 +182,7 @@ state_of(const struct place *p, const struct place_flow *f, struct place_state *
     if (f && f->why) {
         memcpy(state->why, f->why->text, sizeof state->why);
     } else if (!__atomic_load_n(&p->enabled, __ATOMIC_RELAXED)) {
-        snprintf(state->why, sizeof state->why, "%s", p->dp->ops->before_tc ? p->dp->ops->before_tc : "offload is off");
+        strcpy(state->why, "offload is off");
     } else if (state->tier == PLACE_DP) {
         strcpy(state->why, "waits for promotion");
     }

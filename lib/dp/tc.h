@@ -14,7 +14,7 @@
 /* Priorities: 1 is that of policing, which looks at a packet first. Flows follow. */
 #define TC_PRIO_POLICE 1
 #define TC_PRIO_FIRST 2
-#define TC_PRIO_LAST 0xfff0
+#define TC_PRIO_LAST 0xafff /* Behind it is the eBPF datapath. */
 
 /* Sees to it that the device has an ingress hook. 0 (then '*made' tells whether it had none), or -errno. */
 int tc_ingress_ensure(struct nl_pool *, int ifindex, bool *made);

@@ -63,28 +63,28 @@ user_dp_init(struct user_dp *u, const struct dp_ops *ops, const char *name, unsi
 }
 
 static int
-open_type(const struct dp_ops *ops, const char *name, unsigned n_handlers, struct loop *loop, struct dp **dpp)
+open_type(const struct dp_ops *ops, const char *name, const struct dp_settings *settings, struct loop *loop, struct dp **dpp)
 {
     struct user_dp *u = xmalloc(sizeof *u);
 
-    user_dp_init(u, ops, name, n_handlers, loop);
+    user_dp_init(u, ops, name, settings->n_handlers, loop);
     *dpp = &u->dp;
     return 0;
 }
 
 static int
-dummy_open(const char *name, unsigned n_handlers, struct loop *loop, struct dp **dpp)
+dummy_open(const char *name, const struct dp_settings *settings, struct loop *loop, struct dp **dpp, char **why)
 {
-    int error = open_type(&dp_dummy_ops, name, n_handlers, loop, dpp);
+    int error = open_type(&dp_dummy_ops, name, settings, loop, dpp);
 
     user_register_commands(user_dp_cast(*dpp));
     return error;
 }
 
 static int
-netdev_open(const char *name, unsigned n_handlers, struct loop *loop, struct dp **dpp)
+netdev_open(const char *name, const struct dp_settings *settings, struct loop *loop, struct dp **dpp, char **why)
 {
-    int error = open_type(&dp_netdev_ops, name, n_handlers, loop, dpp);
+    int error = open_type(&dp_netdev_ops, name, settings, loop, dpp);
 
     user_dp_cast(*dpp)->taps = true;
     return error;
@@ -155,7 +155,7 @@ user_port_publish(struct user_dp *u, struct user_port *p, uint32_t number)
 }
 
 static int
-u_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *number)
+u_port_add(struct dp *dp, const char *devname, const char *type, uint32_t *number, char **why)
 {
     struct user_dp *u = user_dp_cast(dp);
     uint32_t n = *number;

@@ -229,7 +229,8 @@ main(void)
     show("Linux bridge", linux_bridge(), bare);
     setenv("OVS_RUNDIR", "/tmp/ebpf_speed", 1); /* Nothing is there; it names the pins. */
     loop = loop_create();
-    if (dp_ebpf_ops.open("speed", 1, loop, &dp) || dp->ops->port_add(dp, "in1", "system", &in) || dp->ops->port_add(dp, "a1", "system", &out)) {
+    if (dp_ebpf_ops.open("speed", &(struct dp_settings){.n_handlers = 1}, loop, &dp, &why) || dp->ops->port_add(dp, "in1", "system", &in, &why)
+        || dp->ops->port_add(dp, "a1", "system", &out, &why)) {
         fatal(EXIT_FAILURE, 0, "the eBPF datapath does not open");
     }
     show("eBPF datapath, one flow", datapath(dp, 1, 1), bare);

@@ -4,6 +4,7 @@ EXTRA_DIST += tests/suites
 EXTRA_DIST += \
 	tests/system/conftest.py \
 	tests/system/harness/__init__.py \
+	tests/system/harness/bpf.py \
 	tests/system/harness/card.py \
 	tests/system/harness/command.py \
 	tests/system/harness/netns.py \
@@ -13,6 +14,7 @@ EXTRA_DIST += \
 	tests/system/test_dp.py \
 	tests/system/test_appctl.py \
 	tests/system/test_database.py \
+	tests/system/test_ebpf.py \
 	tests/system/test_forwarding.py \
 	tests/system/test_hw.py \
 	tests/system/test_offload.py \

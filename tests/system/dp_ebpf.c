@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "lib/base/rcu.h"
+#include "lib/dp/capability.h"
 #include "lib/dp/ebpf.h"
 #include "lib/dp/ebpf.skel.h"
 #include "lib/flow/wire.h"
@@ -98,10 +99,10 @@ static void
 add_ports(struct lab *lab)
 {
     for (unsigned i = 0; i < N_WIRES; i++) {
-        char *name = xasprintf("%s1", names[i]);
+        char *name = xasprintf("%s1", names[i]), *why = NULL;
         uint32_t number = DP_PORT_NONE;
 
-        assert_int_equal(dp_ebpf_ops.port_add(lab->dp, name, "system", &number), 0);
+        assert_int_equal(dp_ebpf_ops.port_add(lab->dp, name, "system", &number, &why), 0);
         assert_int_equal(number, i + 1);
         free(name);
     }
@@ -111,7 +112,9 @@ add_ports(struct lab *lab)
 static void
 open_datapath(struct lab *lab)
 {
-    assert_int_equal(dp_ebpf_ops.open("sl-test", 1, lab->loop, &lab->dp), 0);
+    char *why = NULL;
+
+    assert_int_equal(dp_ebpf_ops.open("sl-test", &(struct dp_settings){.n_handlers = 1}, lab->loop, &lab->dp, &why), 0);
     add_ports(lab);
 }
 
@@ -671,6 +674,29 @@ test_next_daemon_adopts(void **state)
     buf_free(&slow);
 }
 
+/* What sluicectl capabilities says that programs do is what becomes of such flows. */
+static void
+test_capabilities_are_true(void **state)
+{
+    struct lab *lab = *state;
+
+    for (const char *const *action = capability_actions; *action; action++) {
+        char why[CAPABILITY_WHY_MAX];
+        const char *said = capability_of_action(CAPABILITY_EBPF, *action, NULL, why), *is = NULL;
+        struct buf actions = BUF_EMPTY;
+
+        parse_actions(*action, &actions);
+        put_flow(lab, 0, &actions);
+        assert_int_equal(lab->dp->ops->flow_get(lab->dp, &(dp_ufid){1, 0}, got_why, &is), 0);
+        assert_int_equal(!said, !is);
+        if (said) {
+            assert_string_equal(said, is);
+        }
+        lab->dp->ops->flow_flush(lab->dp);
+        buf_free(&actions);
+    }
+}
+
 /* The way of kernels before 6.6. */
 static void
 test_clsact_does_as_well(void **state)
@@ -702,6 +728,7 @@ main(void)
         cmocka_unit_test(test_counters_are_exact),
         cmocka_unit_test(test_queue_of_a_port_is_bounded),
         cmocka_unit_test(test_next_daemon_adopts),
+        cmocka_unit_test(test_capabilities_are_true),
         cmocka_unit_test(test_clsact_does_as_well),
     };
 

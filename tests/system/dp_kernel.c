@@ -52,7 +52,7 @@ static void
 dp_open_again(struct lab *lab)
 {
     assert_int_equal(dp_select("", &(const struct dp_ops *){NULL}, &(char *){NULL}), 0);
-    assert_int_equal(dp_types[0]->open(DP_NAME, 1, lab->loop, &lab->dp), 0);
+    assert_int_equal(dp_types[0]->open(DP_NAME, &(struct dp_settings){.n_handlers = 1}, lab->loop, &lab->dp, NULL), 0);
 }
 
 static int
@@ -67,8 +67,8 @@ set_up(void **state)
     lab->loop = loop_create();
     dp_open_again(lab);
     lab->a = lab->b = DP_PORT_NONE;
-    assert_int_equal(lab->dp->ops->port_add(lab->dp, "a1", "system", &lab->a), 0);
-    assert_int_equal(lab->dp->ops->port_add(lab->dp, "b1", "system", &lab->b), 0);
+    assert_int_equal(lab->dp->ops->port_add(lab->dp, "a1", "system", &lab->a, NULL), 0);
+    assert_int_equal(lab->dp->ops->port_add(lab->dp, "b1", "system", &lab->b, NULL), 0);
     lab->wire_a = wire_open("a0");
     lab->wire_b = wire_open("b0");
     *state = lab;
@@ -210,14 +210,14 @@ ports_are_listed(void **state)
 
     assert_int_equal(lab->dp->ops->port_dump(lab->dp, count_port, (void *[]){lab, &seen}), 0);
     assert_int_equal(seen, 7);
-    assert_int_equal(lab->dp->ops->port_add(lab->dp, "sl-int", "internal", &number), 0);
+    assert_int_equal(lab->dp->ops->port_add(lab->dp, "sl-int", "internal", &number, NULL), 0);
     assert_int_equal(number, 77);
     assert_int_equal(lab->dp->ops->port_stats(lab->dp, number, &stats), 0);
     assert_int_equal(lab->dp->ops->port_del(lab->dp, number), 0);
     assert_int_equal(lab->dp->ops->port_stats(lab->dp, number, &stats), -ENODEV);
     number = DP_PORT_NONE;
-    assert_int_equal(lab->dp->ops->port_add(lab->dp, "nosuchdev", "system", &number), -ENODEV);
-    assert_int_equal(lab->dp->ops->port_add(lab->dp, "x", "strange", &number), -EPFNOSUPPORT);
+    assert_int_equal(lab->dp->ops->port_add(lab->dp, "nosuchdev", "system", &number, NULL), -ENODEV);
+    assert_int_equal(lab->dp->ops->port_add(lab->dp, "x", "strange", &number, NULL), -EPFNOSUPPORT);
 }
 
 static void
@@ -404,7 +404,7 @@ port_that_goes_is_noticed(void **state)
 
     run("ip link add c0 type veth peer name c1");
     lab->dp->ops->port_watch(lab->dp, port_event, &seen);
-    assert_int_equal(lab->dp->ops->port_add(lab->dp, "c1", "system", &number), 0);
+    assert_int_equal(lab->dp->ops->port_add(lab->dp, "c1", "system", &number, NULL), 0);
     run("ip link del c0");
     loop_timer_set(timer, 5000);
     assert_int_equal(loop_run(lab->loop), 0);

@@ -131,25 +131,31 @@ drivers_and_all_counters(void **state)
     close(fd);
 }
 
+static int
+police(struct lab *lab, uint32_t kbps, uint32_t kburst, uint32_t kpps, uint32_t kpkts_burst)
+{
+    return netdev_set_policing(lab->netdevs, "ndp", &(struct dp_police){kbps, kburst, kpps, kpkts_burst});
+}
+
 static void
 policing_comes_and_goes(void **state)
 {
     struct lab *lab = *state;
 
     run("ip link add ndp type dummy");
-    assert_int_equal(netdev_set_policing(lab->netdevs, "ndp", 8000, 800, 0, 0), 0);
+    assert_int_equal(police(lab, 8000, 800, 0, 0), 0);
     run("tc filter show dev ndp ingress | grep -q 'police.*rate 8Mbit'");
-    assert_int_equal(netdev_set_policing(lab->netdevs, "ndp", 16000, 800, 5, 5), 0);
+    assert_int_equal(police(lab, 16000, 800, 5, 5), 0);
     run("tc filter show dev ndp ingress | grep -q 'police.*rate 16Mbit'");
     run("tc filter show dev ndp ingress | grep -q 'police.*pkts_rate 5000'");
-    assert_int_equal(netdev_set_policing(lab->netdevs, "ndp", 0, 0, 0, 0), 0);
+    assert_int_equal(police(lab, 0, 0, 0, 0), 0);
     run("! tc qdisc show dev ndp | grep -q ingress");
     /* Somebody else's hook and filter stay. */
     run("tc qdisc add dev ndp clsact && tc filter add dev ndp ingress prio 7 matchall action pass");
-    assert_int_equal(netdev_set_policing(lab->netdevs, "ndp", 8000, 800, 0, 0), 0);
-    assert_int_equal(netdev_set_policing(lab->netdevs, "ndp", 0, 0, 0, 0), 0);
+    assert_int_equal(police(lab, 8000, 800, 0, 0), 0);
+    assert_int_equal(police(lab, 0, 0, 0, 0), 0);
     run("tc filter show dev ndp ingress | grep -q 'pref 7 matchall'");
-    assert_int_equal(netdev_set_policing(lab->netdevs, "ndp", 0, 0, 0, 0), 0);
+    assert_int_equal(police(lab, 0, 0, 0, 0), 0);
     run("ip link del ndp");
 }
 

@@ -69,10 +69,10 @@ set_up(void **state)
         "sysctl -qw net.ipv6.conf.${x}0.disable_ipv6=1 net.ipv6.conf.${x}1.disable_ipv6=1; ip link set ${x}0 "
         "up; ip link set ${x}1 up || exit 1; done");
     lab->loop = loop_create();
-    assert_int_equal(dp_types[0]->open("sl-place", 1, lab->loop, &lab->dp), 0);
+    assert_int_equal(dp_types[0]->open("sl-place", &(struct dp_settings){.n_handlers = 1}, lab->loop, &lab->dp, NULL), 0);
     lab->a = lab->b = DP_PORT_NONE;
-    assert_int_equal(lab->dp->ops->port_add(lab->dp, "a1", "system", &lab->a), 0);
-    assert_int_equal(lab->dp->ops->port_add(lab->dp, "b1", "system", &lab->b), 0);
+    assert_int_equal(lab->dp->ops->port_add(lab->dp, "a1", "system", &lab->a, NULL), 0);
+    assert_int_equal(lab->dp->ops->port_add(lab->dp, "b1", "system", &lab->b, NULL), 0);
     lab->ifindex_a = (int) if_nametoindex("a1");
     lab->ifindex_b = (int) if_nametoindex("b1");
     lab->wire_a = wire_open("a0");

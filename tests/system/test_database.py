@@ -199,39 +199,22 @@ def test_tag_change_takes_effect(switch, lan):
     until(lambda: first.ping(second, count=1) == 1, "they are in the same VLAN again")
 
 
-@pytest.mark.tiers("kernel")
 def test_ingress_policing(switch, lan):
-    """A policed port drops what is above its rate: no more than rate and burst arrive of a fast stream."""
+    """A policed port drops what is above its rate: no more than rate and burst arrive of a fast stream. eBPF programs see to it themselves."""
     bridge, first, second = lan
     switch.vsctl("set", "interface", first.port, "ingress_policing_rate=100", "ingress_policing_burst=10")
-    assert "police" in run("tc", "-s", "filter", "show", "dev", first.port, "ingress")
+    assert ("police" in run("tc", "-s", "filter", "show", "dev", first.port, "ingress")) == (switch.tier.datapath == "system")
     assert first.ping(second, count=50, interval=0.002, size=1400) < 25
     switch.vsctl("set", "interface", first.port, "ingress_policing_rate=0", "ingress_policing_burst=0")
     until(lambda: "police" not in run("tc", "filter", "show", "dev", first.port, "ingress"), "the filter is gone")
     assert first.ping(second, count=20, interval=0.01) == 20
 
 
-@pytest.mark.ours
-@pytest.mark.tiers("ebpf")
-def test_default_datapath_needs_no_module(switch):
-    """Without a datapath_type, a kernel that lacks openvswitch.ko gets the eBPF datapath."""
-    name = netns.unique("b")
-    switch.vsctl("add-br", name)
-    show = switch.appctl("dpif/show")
-    assert "datapath-kB:" in switch.appctl("memory/show") or os.path.exists("/sys/module/openvswitch")
-    assert ("system@ovs-system" if os.path.exists("/sys/module/openvswitch") else "ebpf@ovs-ebpf") in show
-    switch.vsctl("del-br", name)
-
-
-@pytest.mark.ours
-@pytest.mark.tiers("ebpf")
-@pytest.mark.unhealthy
-def test_policing_is_refused(switch, lan):
-    """The programs take packets before a policer of TC would see them."""
-    _, first, _ = lan
-    switch.vsctl("set", "interface", first.port, "ingress_policing_rate=100")
-    assert any("could not set ingress policing" in line for line in switch.complaints())
-    switch.vsctl("set", "interface", first.port, "ingress_policing_rate=0")
+def test_ingress_policing_by_packets(switch, lan):
+    _, first, second = lan
+    switch.vsctl("set", "interface", first.port, "ingress_policing_kpkts_rate=1", "ingress_policing_kpkts_burst=1")
+    assert first.ping(second, count=20, interval=0.01) == 20
+    switch.vsctl("set", "interface", first.port, "ingress_policing_kpkts_rate=0")
 
 
 @pytest.mark.unhealthy

@@ -22,6 +22,10 @@ def flows_from(switch, vm):
     return [flow for flow in json.loads(sluicectl(switch, "flows", "--json")) if vm.port in flow["match"]]
 
 
+def capabilities(switch):
+    return json.loads(sluicectl(switch, "capabilities", "--json"))
+
+
 def filters(vm):
     """The TC filters on a VM's port, the way tc -s shows them."""
     return run("tc", "-s", "filter", "show", "dev", vm.port, "ingress")
@@ -61,10 +65,30 @@ def test_filters_leave_with_their_port(switch, lan):
 def test_what_tc_does_not_take_stays_with_a_reason(switch, lan):
     """A change that the thin slice of TC has no action for runs in the kernel datapath, and says why."""
     bridge, first, second = lan
+    said = capabilities(switch)["tiers"]["tc"]["actions"]["set(ipv4(src=1.2.3.4)),2"]
     bridge.set_flows("priority=5,udp,actions=mod_nw_src:10.9.9.9,output:2", "priority=0,actions=NORMAL")
     until(lambda: first.send(datagram(first, second, 4012)) or
-          [flow for flow in flows_from(switch, first) if "ipv4" in flow["actions"] and flow["tier"] != "tc" and flow["why"]],
-          "the flow is in the kernel with a reason")
+          [flow for flow in flows_from(switch, first) if "ipv4" in flow["actions"] and flow["tier"] != "tc" and flow["why"] == said],
+          "the flow is in the kernel with the reason that is said beforehand")
+
+
+@pytest.mark.tiers("kernel", "ebpf", "tc")
+def test_capabilities(switch, bridge):
+    """What differs between the tiers of this host is as it is known to be."""
+    tiers = capabilities(switch)["tiers"]
+    kernel = tiers["kernel"]
+    if switch.tier.datapath == "system":
+        assert not kernel["missing"] and kernel["matches"]["ct_state"] is None and kernel["matches"]["nd_target"] is None
+        assert "openvswitch.ko refuses it" in kernel["actions"]["set(arp(sip=1.1.1.1)),2"] and kernel["actions"]["meter(1),2"]
+        assert kernel["actions"]["recirc(0x5)"] is None and kernel["actions"]["set(ipv4(src=1.2.3.4)),2"] is None
+    else:
+        assert kernel["matches"]["ip_src"] == "not known: no bridge uses it"
+    assert tiers["ebpf"]["matches"]["ct_state"] and tiers["ebpf"]["matches"]["nd_target"] is None and not tiers["ebpf"]["missing"]
+    assert tiers["tc"]["matches"]["dp_hash"] == "match on dp_hash" and tiers["tc"]["matches"]["tcp_dst"] is None
+    assert tiers["daemon"]["actions"]["ct(commit),2"] and tiers["daemon"]["actions"]["meter(1),2"] is None
+    text = sluicectl(switch, "capabilities")
+    assert max(map(len, text.splitlines())) < 200 and "hw: no port is an adapter's" in text
+    assert not [flow for flow in json.loads(sluicectl(switch, "flows", "--json")) if "recirc_id(0xfff" in flow["match"]], "asking leaves nothing"
 
 
 @pytest.mark.tiers("kernel")

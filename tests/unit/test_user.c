@@ -30,10 +30,10 @@ set_up(void **state)
     rcu_online();
     dp_enable_dummy(false);
     assert_int_equal(dp_select("dummy", &ops, &why), 0);
-    assert_int_equal(ops->open("ovs-dummy", 2, f->loop, &f->dp), 0);
+    assert_int_equal(ops->open("ovs-dummy", &(struct dp_settings){.n_handlers = 2}, f->loop, &f->dp, NULL), 0);
     f->p1 = f->p2 = DP_PORT_NONE;
-    assert_int_equal(ops->port_add(f->dp, "p1", "dummy", &f->p1), 0);
-    assert_int_equal(ops->port_add(f->dp, "p2", "dummy", &f->p2), 0);
+    assert_int_equal(ops->port_add(f->dp, "p1", "dummy", &f->p1, NULL), 0);
+    assert_int_equal(ops->port_add(f->dp, "p2", "dummy", &f->p2, NULL), 0);
     *state = f;
     return 0;
 }
@@ -76,11 +76,11 @@ test_ports_are_numbered_by_their_names(void **state)
 
     assert_int_equal(f->p1, 1);
     assert_int_equal(f->p2, 2);
-    assert_int_equal(ops->port_add(f->dp, "br0", "internal", &br0), 0);
+    assert_int_equal(ops->port_add(f->dp, "br0", "internal", &br0, NULL), 0);
     assert_int_equal(br0, 100);
-    assert_int_equal(ops->port_add(f->dp, "br0", "internal", &again), -EEXIST);
-    assert_int_equal(ops->port_add(f->dp, "other", "internal", &wish), -EBUSY);
-    assert_int_equal(ops->port_add(f->dp, "x", "vxlan", &again), -EAFNOSUPPORT);
+    assert_int_equal(ops->port_add(f->dp, "br0", "internal", &again, NULL), -EEXIST);
+    assert_int_equal(ops->port_add(f->dp, "other", "internal", &wish, NULL), -EBUSY);
+    assert_int_equal(ops->port_add(f->dp, "x", "vxlan", &again, NULL), -EAFNOSUPPORT);
     assert_int_equal(ops->port_dump(f->dp, count_ports, &n), 0);
     assert_int_equal(n, 3);
     assert_int_equal(ops->port_del(f->dp, br0), 0);
@@ -340,7 +340,7 @@ test_a_handler_beside_the_main_thread(void **state)
         struct dp_flow_del del = {.ufid = put.ufid};
         uint32_t p3 = 3;
 
-        assert_int_equal(ops->port_add(f->dp, "p3", "dummy", &p3), 0);
+        assert_int_equal(ops->port_add(f->dp, "p3", "dummy", &p3, NULL), 0);
         for (int n = 0; n < 5; n++) {
             const char *argv[] = {"netdev-dummy/receive", "p1", tcp, tcp};
             bool failed;

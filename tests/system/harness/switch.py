@@ -91,12 +91,12 @@ class Switch:
         self.database.wait()
         self.database = None
 
-    def start(self, *options):
-        """Starts the daemon and waits until it has done what the database asks for."""
+    def start(self, *options, wrapper=()):
+        """Starts the daemon and waits until it has done what the database asks for. WRAPPER: a command that starts it."""
         if self.daemon == "oracle" and os.environ.get("SLUICE_LAB"):
             until(lambda: uptime() > ORACLE_UPTIME, "the machine has run long enough for the installed daemon", ORACLE_UPTIME)
         self.vswitchd = self.spawn(program(self.daemon), "unix:" + self.path("db.sock"), "--pidfile", "--log-file",
-                                    "-vconsole:off", *options)
+                                    "-vconsole:off", *options, wrapper=wrapper)
         until(self._answers, f"{self.daemon} answers ovs-appctl")
         self.vsctl("set", "Open_vSwitch", ".", "external_ids:started=true")
 
@@ -125,9 +125,10 @@ class Switch:
                     process.wait()
         shutil.rmtree(self.base, ignore_errors=True)
 
-    def spawn(self, *command):
-        """Starts a program that belongs to the switch, its output kept in the switch's folder."""
+    def spawn(self, *command, wrapper=()):
+        """Starts a program that belongs to the switch, by the command WRAPPER if there is one, its output kept in the switch's folder."""
         name = os.path.basename(command[0])
+        command = (*wrapper, *command)
         if self.namespace:
             command = ("ip", "netns", "exec", self.namespace, *command)
         with open(os.path.join(self.base, name + ".out"), "a") as output:

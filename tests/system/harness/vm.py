@@ -75,9 +75,9 @@ class Vm:
         run("ip", "-n", self.namespace, "-batch", "-", stdin=script)
         self._raw = open_raw(self.namespace, "eth0")
 
-    def _make_devices(self):
-        """Puts eth0 into the namespace. Returns the name of the device to plug in."""
-        port = netns.unique("v")
+    def _make_devices(self, port=None):
+        """Puts eth0 into the namespace. Returns the name of the device to plug in, PORT if it is given."""
+        port = port or netns.unique("v")
         script = f"""\
 link add {port} type veth peer name eth0 address {self.mac} netns {self.namespace}
 link set {port} addrgenmode none
@@ -88,6 +88,12 @@ link set {port} up
 
     def _delete_devices(self):
         attempt("ip", "link", "del", self.port)
+
+    def return_device(self):
+        """The devices have gone: those that come have the same names and addresses."""
+        self._raw.close()
+        self._make_devices(self.port)
+        self._start()
 
     def command(self, *command):
         """COMMAND as it has to be written to run in the VM."""

@@ -2,13 +2,14 @@
 // Bundles: messages that are held until they are committed, all of them or none. OpenFlow 1.4.1, section "Bundle Messages"; the ONF's extension of
 // 1.3 is the same behind another header.
 //
-// Nothing is undone: what could fail is checked for the whole bundle first, then every message is carried out. A check for overlap therefore sees the
-// tables as they are before the bundle, and the other additions of the bundle, but not its deletions.
+// What can be told without the tables is checked when a message comes. The commit carries out the flow_mods as one transaction, each on the tables as those before it
+// leave them, and only checks the others; if all went well, packets see all of it at once, and the others are carried out. Else nothing was done.
 #include <config.h>
 #include <stdlib.h>
 
 #include "lib/base/counter.h"
 #include "ofproto/ofserve_private.h"
+#include "ofproto/transaction.h"
 #include "ofproto/upcall.h"
 
 COUNTER(bundle_committed, "A bundle was carried out.");
@@ -25,7 +26,6 @@ struct bundle {
     uint32_t id;
     uint16_t flags;
     bool closed, failed;       /* 'failed': a message was refused already. */
-    bool checks_overlap;       /* Some addition is only for where nothing overlaps. */
     struct buf messages;       /* As they came, one behind the other. */
 };
 
@@ -102,66 +102,9 @@ check_packet_out(const struct of_msg *m)
     return error;
 }
 
-/* Additions of the bundle so far that a later check for overlap must know. */
-struct addition {
-    struct match_sparse *match;
-    uint16_t priority;
-    uint8_t table_id;
-};
-struct additions {
-    struct addition *list;
-    size_t n, allocated;
-};
-
-static void
-additions_put(struct additions *as, const struct flow_mod *fm, uint8_t table_id)
-{
-    if (as->n >= as->allocated) {
-        array_grow(&as->list, &as->allocated, sizeof *as->list);
-    }
-    as->list[as->n++] = (struct addition){match_pack(&fm->match), fm->priority, table_id};
-}
-
-static void
-additions_free(struct additions *as)
-{
-    for (size_t i = 0; i < as->n; i++) {
-        free(as->list[i].match);
-    }
-    free(as->list);
-}
-
-static bool
-addition_overlaps(const struct addition *a, const struct flow_mod *fm, uint8_t table_id)
-{
-    struct match m;
-
-    if (a->table_id != table_id || a->priority != fm->priority) {
-        return false;
-    }
-    match_unpack(a->match, &m);
-    return match_overlaps(&m, &fm->match);
-}
-
+/* A flow_mod, as far as it can be judged apart from the tables. */
 static enum of_error
-check_overlap(struct ofconn *c, const struct flow_mod *fm, uint8_t table_id, const struct additions *as)
-{
-    if (!(fm->flags & OFPFF_CHECK_OVERLAP)) {
-        return OFERR_OK;
-    }
-    if (table_overlaps(&c->mgr->bridge->tables[table_id], fm)) {
-        return OFERR_OFPFMFC_OVERLAP;
-    }
-    for (size_t i = 0; i < as->n; i++) {
-        if (addition_overlaps(&as->list[i], fm, table_id)) {
-            return OFERR_OFPFMFC_OVERLAP;
-        }
-    }
-    return OFERR_OK;
-}
-
-static enum of_error
-check_flow_mod(struct ofconn *c, struct bundle *b, const struct of_msg *m, struct additions *as)
+check_flow_mod(struct ofconn *c, const struct of_msg *m)
 {
     struct flow_mod fm;
     enum of_error error = flow_mod_decode(m, c->flow_mod_table_id, &fm);
@@ -172,29 +115,19 @@ check_flow_mod(struct ofconn *c, struct bundle *b, const struct of_msg *m, struc
     }
     table_id = fm.table_id == OFPTT_ALL && fm.command == OFPFC_ADD ? 0 : fm.table_id;
     error = table_id == TABLE_INTERNAL ? OFERR_OFPBRC_EPERM : table_check_actions(&fm, table_id);
+    if (!error && fm.buffer_id != OFP_NO_BUFFER) {
+        error = OFERR_OFPBRC_BUFFER_UNKNOWN;
+    }
     flow_mod_clear(&fm);
-    if (error) {
-        return error;
-    }
-    if (fm.buffer_id != OFP_NO_BUFFER) {
-        return OFERR_OFPBRC_BUFFER_UNKNOWN;
-    }
-    b->checks_overlap |= fm.command == OFPFC_ADD && fm.flags & OFPFF_CHECK_OVERLAP;
-    if (fm.command != OFPFC_ADD || !as || !b->checks_overlap) {
-        return OFERR_OK;
-    }
-    error = check_overlap(c, &fm, table_id, as);
-    additions_put(as, &fm, table_id);
     return error;
 }
 
-/* Would the message be carried out?  'as' NULL: apart from what depends on the tables. */
 static enum of_error
-check_message(struct ofconn *c, struct bundle *b, const struct of_msg *m, struct additions *as)
+check_message(struct ofconn *c, const struct of_msg *m)
 {
     switch (m->op) {
     case OP_FLOW_MOD:
-        return check_flow_mod(c, b, m, as);
+        return check_flow_mod(c, m);
     case OP_PORT_MOD:
         return check_port_mod(c, m);
     case OP_PACKET_OUT:
@@ -206,12 +139,18 @@ check_message(struct ofconn *c, struct bundle *b, const struct of_msg *m, struct
     }
 }
 
+/* What may still be refused. */
 static enum of_error
-apply_message(struct ofconn *c, const struct of_msg *m)
+prepare_message(struct ofconn *c, const struct of_msg *m, struct transaction *t)
+{
+    return m->op == OP_FLOW_MOD ? ofserve_apply_flow_mod(c, m, t) : check_message(c, m);
+}
+
+/* What is left after that. */
+static enum of_error
+finish_message(struct ofconn *c, const struct of_msg *m)
 {
     switch (m->op) {
-    case OP_FLOW_MOD:
-        return serve_flow_mod(c, m);
     case OP_PORT_MOD:
         return serve_port_mod(c, m);
     case OP_PACKET_OUT:
@@ -221,9 +160,9 @@ apply_message(struct ofconn *c, const struct of_msg *m)
     }
 }
 
-/* Calls for each message until one is refused, of which the peer is told. */
+/* Prepares each message in transaction 't', or finishes each if that is NULL, until one is refused, of which the peer is told. */
 static enum of_error
-bundle_each(struct ofconn *c, struct bundle *b, bool apply, struct additions *as)
+bundle_each(struct ofconn *c, struct bundle *b, struct transaction *t)
 {
     struct slice rest = slice_of(b->messages.data, b->messages.len);
 
@@ -232,7 +171,7 @@ bundle_each(struct ofconn *c, struct bundle *b, bool apply, struct additions *as
         struct of_msg m;
         enum of_error error = of_msg_parse(slice_of(slice_pull(&rest, length), length), &m);
 
-        error = error ? error : apply ? apply_message(c, &m) : check_message(c, b, &m, as);
+        error = error ? error : t ? prepare_message(c, &m, t) : finish_message(c, &m);
         if (error) {
             ofconn_send_error(c, error, &m);
             return OFERR_OFPBFC_MSG_FAILED;
@@ -244,15 +183,16 @@ bundle_each(struct ofconn *c, struct bundle *b, bool apply, struct additions *as
 static enum of_error
 bundle_commit(struct ofconn *c, struct bundle *b)
 {
-    struct additions as = {NULL, 0, 0};
-    enum of_error error = b->failed ? OFERR_OFPBFC_MSG_FAILED : bundle_each(c, b, false, &as);
+    struct transaction *t = transaction_begin(c->mgr->bridge);
+    enum of_error error = b->failed ? OFERR_OFPBFC_MSG_FAILED : bundle_each(c, b, t);
 
-    additions_free(&as);
     if (!error) {
         COUNTER_INC(bundle_committed);
-        error = bundle_each(c, b, true, NULL);
+        transaction_commit(t);
+        error = bundle_each(c, b, NULL);
     } else {
         COUNTER_INC(bundle_refused);
+        transaction_abort(t);
     }
     bundle_free(b);
     return error;
@@ -365,7 +305,7 @@ bundle_add(struct ofconn *c, struct bundle *b, const struct of_msg *outer, struc
     if (m.xid != outer->xid) {
         return OFERR_OFPBFC_MSG_BAD_XID;
     }
-    error = check_message(c, b, &m, NULL);
+    error = check_message(c, &m);
     if (!error) {
         buf_put(&b->messages, inner.data, inner.len);
     }

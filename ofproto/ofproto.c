@@ -40,6 +40,8 @@ ofproto_create(struct loop *loop, struct netdevs *netdevs)
     o->netdevs = netdevs;
     CDS_INIT_LIST_HEAD(&o->bridges);
     CDS_INIT_LIST_HEAD(&o->datapaths);
+    CDS_INIT_LIST_HEAD(&o->transactions);
+    o->version = 1;
     o->bridges_by_id = cds_lfht_new_flavor(16, 16, 0, CDS_LFHT_AUTO_RESIZE, &urcu_qsbr_flavor, NULL);
     o->next_bridge_id = 1;
     o->second_timer = loop_timer_add(loop, age_due, o);

@@ -13,26 +13,27 @@
 #define CACHE_LINE 64
 
 enum of_error
-ofserve_apply_flow_mod(struct ofconn *c, struct flow_mod *fm, be32 xid)
+ofserve_apply_flow_mod(struct ofconn *c, const struct of_msg *m, struct transaction *t)
 {
-    const struct table_origin origin = {.ofconn = c, .xid = xid};
-    enum of_error error;
+    const struct table_origin origin = {.ofconn = c, .xid = m->xid, .transaction = t};
+    struct flow_mod fm;
+    enum of_error error = flow_mod_decode(m, c->flow_mod_table_id, &fm);
 
-    error = table_apply(c->mgr->bridge, fm, &origin);
-    if (!error && fm->buffer_id != OFP_NO_BUFFER) {
+    if (error) {
+        return error;
+    }
+    error = table_apply(c->mgr->bridge, &fm, &origin);
+    if (!error && fm.buffer_id != OFP_NO_BUFFER) {
         error = OFERR_OFPBRC_BUFFER_UNKNOWN; /* The flow is in; packets are not buffered here. */
     }
-    flow_mod_clear(fm);
+    flow_mod_clear(&fm);
     return error;
 }
 
 enum of_error
 serve_flow_mod(struct ofconn *c, const struct of_msg *m)
 {
-    struct flow_mod fm;
-    enum of_error error = flow_mod_decode(m, c->flow_mod_table_id, &fm);
-
-    return error ? error : ofserve_apply_flow_mod(c, &fm, m->xid);
+    return ofserve_apply_flow_mod(c, m, NULL);
 }
 
 /* A reply under way. */
@@ -81,11 +82,11 @@ dump_more(struct ofconn *c, void *dump_)
 
     of_multipart_begin(&mp, &b, d->row, d->version, d->xid);
     while (d->next < d->n && b.len < DUMP_BYTES_AT_ONCE) {
-        struct rule *r = dump_next(d);
+        struct rule *r = dump_next(d), *current = rule_current(r);
         struct flow_stats fs;
 
-        if (!__atomic_load_n(&r->removed, __ATOMIC_RELAXED)) {
-            rule_to_stats(r, &fs);
+        if (current) {
+            rule_to_stats(current, &fs);
             flow_stats_encode(&mp, &fs);
         }
         rule_unref(r);

@@ -29,8 +29,7 @@ void ofmonitor_drained(struct ofconn *);
 ofserve_fn serve_bundle_control, serve_bundle_add;
 void ofbundle_forget(struct ofconn *);
 
-/* A flow_mod that was decoded. Steals or frees fm->actions. */
-enum of_error ofserve_apply_flow_mod(struct ofconn *, struct flow_mod *, be32 xid);
+enum of_error ofserve_apply_flow_mod(struct ofconn *, const struct of_msg *, struct transaction *); /* Which may be NULL. */
 enum of_error ofserve_apply_port_mod(struct ofconn *, const struct of_port_mod *, bool check_only);
 
 #endif

@@ -16,6 +16,8 @@ struct ofproto {
     struct loop_timer *second_timer;   /* Ageing: rules, MAC entries. */
     uint32_t next_bridge_id;
     struct cds_lfht *bridges_by_id;    /* RCU: struct bridge by id, for upcalls. */
+    uint32_t version;                  /* Atomic. Of the tables of all bridges, since a packet may pass through several: ofproto/transaction.h. */
+    struct cds_list_head transactions; /* Committed and not yet settled. */
 };
 
 struct bridge *bridge_by_id(const struct ofproto *, uint32_t id); /* RCU read section. NULL: gone. */

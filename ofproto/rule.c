@@ -6,10 +6,14 @@
 
 #include <stdlib.h>
 
+#include "lib/base/counter.h"
 #include "lib/base/hash.h"
 #include "lib/base/rcu.h"
 #include "lib/base/refs.h"
 #include "ofproto/bridge.h"
+
+COUNTER(rule_added, "A rule was added to a table.");
+COUNTER(rule_removed, "A rule left a table.");
 
 struct rule_actions *
 rule_actions_intern(struct bridge *br, const void *list, size_t size)
@@ -63,11 +67,63 @@ rule_create(struct bridge *br, const struct flow_mod *fm, uint8_t table_id)
     return r;
 }
 
+struct rule *
+rule_copy(struct bridge *br, const struct rule *from)
+{
+    const struct match_sparse *match = from->cr.match;
+    struct rule *r = xzalloc(sizeof *r);
+
+    r->cr.match = xmemdup(match, sizeof *match + 2 * match_sparse_n(match) * sizeof match->words[0]);
+    r->cr.priority = from->cr.priority;
+    r->actions = rule_actions_intern(br, from->actions->list, from->actions->size);
+    r->cookie = from->cookie;
+    r->created_ms = from->created_ms;
+    r->modified_ms = from->modified_ms;
+    r->used_ms = __atomic_load_n(&from->used_ms, __ATOMIC_RELAXED);
+    r->idle_timeout = from->idle_timeout;
+    r->hard_timeout = from->hard_timeout;
+    r->importance = from->importance;
+    r->flags = from->flags;
+    r->table_id = from->table_id;
+    r->refs = 1;
+    CDS_INIT_LIST_HEAD(&r->expirable);
+    return r;
+}
+
+void
+rule_set(struct bridge *br, struct rule *r, const struct flow_mod *fm)
+{
+    struct rule_actions *old = r->actions;
+
+    rcu_assign_pointer(r->actions, rule_actions_intern(br, fm->actions.data, fm->actions.len));
+    rule_actions_release(br, old);
+    r->modified_ms = now_ms();
+    if (fm->modify_cookie && fm->new_cookie != UINT64_MAX) {
+        __atomic_store_n(&r->cookie, fm->new_cookie, __ATOMIC_RELAXED);
+    }
+    if (fm->flags & OFPFF_RESET_COUNTS) {
+        __atomic_store_n(&r->n_packets, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&r->n_bytes, 0, __ATOMIC_RELAXED);
+    }
+}
+
+/* What was counted goes to the heir. Megaflows credit a rule for a while after it was removed: that follows when the last one has let go of it. */
+static void
+hand_over(struct rule *r)
+{
+    rule_credit(r->heir, __atomic_exchange_n(&r->n_packets, 0, __ATOMIC_RELAXED), __atomic_exchange_n(&r->n_bytes, 0, __ATOMIC_RELAXED),
+                __atomic_load_n(&r->used_ms, __ATOMIC_RELAXED));
+}
+
 static void
 rule_free(void *rule)
 {
     struct rule *r = rule;
 
+    if (__atomic_load_n(&r->removed, __ATOMIC_ACQUIRE) && r->heir) {
+        hand_over(r);
+        rule_unref(r->heir);
+    }
     free(r->cr.match);
     free(r);
 }
@@ -86,12 +142,13 @@ rule_unref(struct rule *r)
     }
 }
 
-void
-rule_unref_unread(struct rule *r)
+struct rule *
+rule_current(struct rule *r)
 {
-    if (refs_put(&r->refs)) {
-        rule_free(r);
+    while (r && r->removed) {
+        r = r->heir;
     }
+    return r;
 }
 
 void
@@ -133,7 +190,7 @@ rule_to_stats(const struct rule *r, struct flow_stats *fs)
     fs->actions_len = rcu_dereference(r->actions)->size;
 }
 
-void
+static void
 rule_to_removed(const struct rule *r, uint8_t reason, struct flow_removed *fr)
 {
     match_unpack(r->cr.match, &fr->match);
@@ -148,10 +205,20 @@ rule_to_removed(const struct rule *r, uint8_t reason, struct flow_removed *fr)
     fr->n_bytes = __atomic_load_n(&r->n_bytes, __ATOMIC_RELAXED);
 }
 
+/* Puts it among the expirable ones if it has a timeout. */
+static void
+rule_watch_timeouts(struct bridge *br, struct rule *r)
+{
+    if ((r->idle_timeout || r->hard_timeout) && cds_list_empty(&r->expirable)) {
+        cds_list_add_tail(&r->expirable, &br->expirable);
+    }
+}
+
 void
 rule_reduce_timeouts(struct bridge *br, struct rule *r, uint16_t idle, uint16_t hard)
 {
-    if (__atomic_load_n(&r->removed, __ATOMIC_RELAXED)) {
+    r = rule_current(r);
+    if (!r) {
         return;
     }
     if (idle && (!r->idle_timeout || idle < r->idle_timeout)) {
@@ -163,10 +230,64 @@ rule_reduce_timeouts(struct bridge *br, struct rule *r, uint16_t idle, uint16_t 
     rule_watch_timeouts(br, r);
 }
 
-void
-rule_watch_timeouts(struct bridge *br, struct rule *r)
+static void
+tell_deleted(struct bridge *br, struct rule *r, uint8_t reason, const struct table_origin *origin)
 {
-    if ((r->idle_timeout || r->hard_timeout) && cds_list_empty(&r->expirable)) {
-        cds_list_add_tail(&r->expirable, &br->expirable);
+    struct flow_removed fr;
+
+    if (r->flags & OFPFF_SEND_FLOW_REM) {
+        rule_to_removed(r, reason, &fr);
+        ofconns_send_flow_removed(br->conns, &fr);
+    }
+    if (!(r->flags & OFPFF_HIDDEN)) {
+        ofconns_flow_event(br->conns, OFCONN_FLOW_DELETED, r, reason, origin);
+    }
+}
+
+static void
+rule_retire(struct rule *r, struct rule *heir)
+{
+    cds_list_del(&r->expirable);
+    r->heir = heir && rule_ref(heir) ? heir : NULL;
+    if (r->heir) {
+        hand_over(r);
+    }
+    __atomic_store_n(&r->removed, true, __ATOMIC_RELEASE);
+}
+
+void
+rule_changed(struct bridge *br, const struct rule_change *c, const struct table_origin *origin)
+{
+    COUNTER_ADD(rule_added, c->event == OFCONN_FLOW_ADDED);
+    if (c->was) {
+        COUNTER_ADD(rule_removed, c->event != OFCONN_FLOW_MODIFIED);
+        if (!c->is) {
+            tell_deleted(br, c->was, c->reason, origin);
+        }
+        rule_retire(c->was, c->keeps_counts ? c->is : NULL);
+    }
+    if (c->is) {
+        rule_watch_timeouts(br, c->is);
+        if (!(c->is->flags & OFPFF_HIDDEN)) {
+            ofconns_flow_event(br->conns, c->event, c->is, 0, origin);
+        }
+    }
+}
+
+void
+rule_release(struct bridge *br, struct rule *r)
+{
+    rule_actions_release(br, r->actions);
+    rule_unref(r);
+}
+
+void
+rule_release_unread(struct bridge *br, struct rule *r)
+{
+    COUNTER_INC(rule_removed);
+    rule_retire(r, NULL);
+    rule_actions_release(br, r->actions);
+    if (refs_put(&r->refs)) {
+        rule_free(r);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tables: table_apply() checks a flow_mod whole before it touches anything, then publishes rule by rule. Readers see each rule appear and go at once; megaflows
-// follow by bridge_changed().
+// Tables: table_apply() checks a flow_mod whole before it touches anything, then publishes rule by rule. Readers see each rule appear and go at once, unless it is
+// done in a transaction; megaflows follow by bridge_changed().
 #include <config.h>
 #include "ofproto/table.h"
 
@@ -12,10 +12,8 @@
 #include "lib/flow/wire.h"
 #include "ofproto/bridge.h"
 #include "ofproto/ofconn.h"
-#include "ofproto/rule.h"
+#include "ofproto/transaction.h"
 
-COUNTER(rule_added, "A rule was added to a table.");
-COUNTER(rule_removed, "A rule left a table.");
 COUNTER(rule_refused, "A flow_mod was refused.");
 
 #define FAIL_OPEN_PRIORITY 0xf0f0f0 /* Above every priority of OpenFlow. */
@@ -133,31 +131,37 @@ rules_of_flow_mod(struct bridge *br, const struct flow_mod *fm, bool strict, str
     free(match);
 }
 
-/* The rule is out of its classifier: tells who wants to know, and lets it go. */
+/* The tables have been changed so, for the transaction if it is a part of one. */
 static void
-rule_bury(struct bridge *br, struct rule *r, uint8_t reason, bool notify, const struct table_origin *origin)
+change_made(struct bridge *br, const struct rule_change *change, const struct table_origin *origin)
 {
-    COUNTER_INC(rule_removed);
-    if (notify && r->flags & OFPFF_SEND_FLOW_REM) {
-        struct flow_removed fr;
+    if (origin->transaction) {
+        transaction_note(origin->transaction, change, origin);
+        return;
+    }
+    rule_changed(br, change, origin);
+    if (change->was) {
+        rule_release(br, change->was);
+    }
+}
 
-        rule_to_removed(r, reason, &fr);
-        ofconns_send_flow_removed(br->conns, &fr);
-    }
-    if (notify && !(r->flags & OFPFF_HIDDEN)) {
-        ofconns_flow_event(br->conns, OFCONN_FLOW_DELETED, r, reason, origin);
-    }
-    cds_list_del_init(&r->expirable);
-    __atomic_store_n(&r->removed, true, __ATOMIC_RELAXED);
-    rule_actions_release(br, r->actions);
-    rule_unref(r);
+static uint32_t
+version_of(const struct table_origin *origin)
+{
+    return origin->transaction ? transaction_version(origin->transaction) : 0;
 }
 
 static void
 rule_remove(struct bridge *br, struct rule *r, uint8_t reason, const struct table_origin *origin)
 {
-    classifier_remove(br->tables[r->table_id].cls, &r->cr);
-    rule_bury(br, r, reason, true, origin);
+    struct classifier *cls = br->tables[r->table_id].cls;
+
+    if (origin->transaction) {
+        classifier_hide(cls, &r->cr, version_of(origin));
+    } else {
+        classifier_remove(cls, &r->cr);
+    }
+    change_made(br, &(struct rule_change){.event = OFCONN_FLOW_DELETED, .was = r, .reason = reason}, origin);
 }
 
 /* Recirculations and hashes are numbered by the switch itself: what a rule of a controller's says of them would be about others' packets. */
@@ -177,7 +181,8 @@ replaces_rule(const struct table *t, const struct flow_mod *fm)
     return found;
 }
 
-bool
+/* Is there a rule that OFPFF_CHECK_OVERLAP forbids to add another beside? One that would be replaced is none. */
+static bool
 table_overlaps(const struct table *t, const struct flow_mod *fm)
 {
     return fm->flags & OFPFF_CHECK_OVERLAP && classifier_overlaps(t->cls, &fm->match, fm->priority) && !replaces_rule(t, fm);
@@ -233,8 +238,8 @@ apply_add(struct bridge *br, struct flow_mod *fm, int32_t priority, const struct
 {
     uint8_t table_id;
     enum of_error error = check_add(br, fm, &table_id);
+    struct rule_change change = {.event = OFCONN_FLOW_ADDED, .keeps_counts = !(fm->flags & OFPFF_RESET_COUNTS)};
     struct cls_rule *replaced;
-    struct rule *r;
 
     if (!error) {
         error = table_check_actions(fm, table_id);
@@ -242,41 +247,31 @@ apply_add(struct bridge *br, struct flow_mod *fm, int32_t priority, const struct
     if (error) {
         return error;
     }
-    r = rule_create(br, fm, table_id);
-    r->cr.priority = priority;
-    replaced = classifier_insert(br->tables[table_id].cls, &r->cr);
-    if (replaced) {
-        struct rule *old = rule_of(replaced);
-
-        if (!(fm->flags & OFPFF_RESET_COUNTS)) {
-            rule_credit(r, __atomic_load_n(&old->n_packets, __ATOMIC_RELAXED), __atomic_load_n(&old->n_bytes, __ATOMIC_RELAXED), old->used_ms);
-        }
-        rule_bury(br, old, OFPRR_DELETE, false, origin);
-    }
-    rule_watch_timeouts(br, r);
-    COUNTER_INC(rule_added);
-    if (!(r->flags & OFPFF_HIDDEN)) {
-        ofconns_flow_event(br->conns, OFCONN_FLOW_ADDED, r, 0, origin);
-    }
+    change.is = rule_create(br, fm, table_id);
+    change.is->cr.priority = priority;
+    replaced = classifier_insert(br->tables[table_id].cls, &change.is->cr, version_of(origin));
+    change.was = replaced ? rule_of(replaced) : NULL;
+    change_made(br, &change, origin);
     return OFERR_OK;
 }
 
+/* In place, but in a transaction: there the rule must stay as it is for readers of earlier versions. */
 static void
 rule_modify(struct bridge *br, struct rule *r, const struct flow_mod *fm, const struct table_origin *origin)
 {
-    struct rule_actions *old = r->actions;
+    struct rule_change change = {.event = OFCONN_FLOW_MODIFIED, .was = r, .keeps_counts = !(fm->flags & OFPFF_RESET_COUNTS)};
 
-    rcu_assign_pointer(r->actions, rule_actions_intern(br, fm->actions.data, fm->actions.len));
-    rule_actions_release(br, old);
-    r->modified_ms = now_ms();
-    if (fm->modify_cookie && fm->new_cookie != UINT64_MAX) {
-        __atomic_store_n(&r->cookie, fm->new_cookie, __ATOMIC_RELAXED);
+    if (!origin->transaction) {
+        rule_set(br, r, fm);
+        ofconns_flow_event(br->conns, OFCONN_FLOW_MODIFIED, r, 0, origin);
+        return;
     }
-    if (fm->flags & OFPFF_RESET_COUNTS) {
-        __atomic_store_n(&r->n_packets, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&r->n_bytes, 0, __ATOMIC_RELAXED);
+    change.is = rule_copy(br, r);
+    rule_set(br, change.is, fm);
+    if (classifier_insert(br->tables[r->table_id].cls, &change.is->cr, version_of(origin)) != &r->cr) {
+        abort(); /* It was found there just now. */
     }
-    ofconns_flow_event(br->conns, OFCONN_FLOW_MODIFIED, r, 0, origin);
+    change_made(br, &change, origin);
 }
 
 /* Changes the actions of the rules concerned. None: adds one, where the version's rules say so (the decoder left new_cookie set then). */
@@ -355,7 +350,9 @@ table_apply(struct bridge *br, struct flow_mod *fm, const struct table_origin *o
         COUNTER_INC(rule_refused);
     } else {
         buf_free(&fm->actions);
-        bridge_changed(br);
+        if (!origin->transaction) {
+            bridge_changed(br);
+        }
     }
     return error;
 }
@@ -395,9 +392,9 @@ table_learn(struct bridge *br, const struct flow_mod *fm)
 }
 
 struct rule *
-table_lookup(struct bridge *br, uint8_t id, const struct flow_key *key, struct flow_key *wild)
+table_lookup(struct bridge *br, uint8_t id, uint32_t version, const struct flow_key *key, struct flow_key *wild)
 {
-    struct cls_rule *cr = classifier_lookup(br->tables[id].cls, key, wild);
+    struct cls_rule *cr = classifier_lookup(br->tables[id].cls, version, key, wild);
 
     return cr ? rule_of(cr) : NULL;
 }
@@ -532,13 +529,7 @@ tables_expire(struct bridge *br)
 static bool
 release_with_table(struct cls_rule *cr, void *br)
 {
-    struct rule *r = rule_of(cr);
-
-    COUNTER_INC(rule_removed);
-    cds_list_del_init(&r->expirable);
-    __atomic_store_n(&r->removed, true, __ATOMIC_RELAXED);
-    rule_actions_release(br, r->actions);
-    rule_unref_unread(r);
+    rule_release_unread(br, rule_of(cr));
     return true;
 }
 
@@ -548,6 +539,7 @@ void
 tables_destroy(struct bridge *br)
 {
     rcu_drain();
+    transactions_settle(br->ofproto);
     for (size_t i = 0; i < N_TABLES; i++) {
         classifier_for_each(br->tables[i].cls, NULL, release_with_table, br);
         classifier_destroy(br->tables[i].cls);

@@ -36,7 +36,10 @@ struct rule {
     uint8_t table_id;
     bool removed;                       /* Atomic: unlinked from its table. */
     uint32_t refs;                      /* Atomic: 1 for the table, more by rule_ref(). */
-    struct cds_list_head expirable;     /* In bridge's list if it has a timeout. */
+    union {
+        struct cds_list_head expirable; /* In bridge's list if it has a timeout. */
+        struct rule *heir;              /* Once it is removed: the rule that took its place, referenced, whose are its counts; or NULL. */
+    };
 };
 
 struct table {
@@ -48,10 +51,12 @@ struct table {
 };
 
 struct ofconn;
-/* Who is told of what an operation did. */
+struct transaction;
+/* For whom an operation is done. */
 struct table_origin {
-    struct ofconn *ofconn;  /* The session that asked, or NULL. */
+    struct ofconn *ofconn;           /* The session that asked, or NULL. */
     be32 xid;
+    struct transaction *transaction; /* That it is a part of; NULL: readers see at once what it does. */
 };
 
 void tables_init(struct bridge *);
@@ -61,18 +66,18 @@ void tables_configure(struct bridge *, const struct table_config *, size_t n); /
 /* Check, build, publish. OFERR_OK, or an error and nothing changed. Steals fm->actions when it succeeds. Main thread. */
 enum of_error table_apply(struct bridge *, struct flow_mod *, const struct table_origin *);
 
-/* Is there a rule that OFPFF_CHECK_OVERLAP forbids to add another beside? One that would be replaced is none. Main thread. */
-bool table_overlaps(const struct table *, const struct flow_mod *);
 /* The rule that a learn action asks for: it is added, changed, or if it is as it shall be, its hard timeout begins again. Main thread. */
 void table_learn(struct bridge *, const struct flow_mod *);
 /* Are the actions right for a rule of that match in that table (OFPTT_ALL: in some)? table_apply() asks this itself. */
 enum of_error table_check_actions(const struct flow_mod *, uint8_t table_id);
 
-/* RCU read section. The rule of table 'id' for the packet, bits looked at or-ed into 'wild' (NULL: not wanted). NULL: a miss. Counts. */
-struct rule *table_lookup(struct bridge *, uint8_t id, const struct flow_key *key, struct flow_key *wild);
+/* RCU read section. The rule of table 'id' for the packet, bits looked at or-ed into 'wild' (NULL: not wanted). NULL: a miss. 'version' of
+ * transaction_current_version(). */
+struct rule *table_lookup(struct bridge *, uint8_t id, uint32_t version, const struct flow_key *key, struct flow_key *wild);
 void rule_credit(struct rule *, uint64_t packets, uint64_t bytes, int64_t used_ms); /* Any thread. */
 bool rule_ref(struct rule *);   /* Any thread, RCU section: false when it is going. */
 void rule_unref(struct rule *); /* Any thread: releases after a grace period when last. */
+struct rule *rule_current(struct rule *); /* Main thread: the rule, or what took its place, if that goes on with its counts. NULL: gone. */
 
 /* Calls fn for every rule that the request selects; fn must not change tables. */
 void table_collect(struct bridge *, const struct flow_stats_request *, void (*fn)(struct rule *, void *arg), void *arg);

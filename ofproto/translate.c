@@ -5,6 +5,7 @@
 #include "lib/base/counter.h"
 #include "ofproto/datapath.h"
 #include "ofproto/learned.h"
+#include "ofproto/transaction.h"
 #include "ofproto/translate_ctx.h"
 
 COUNTER(translate_done, "Packets or megaflows that were translated into datapath actions.");
@@ -297,6 +298,7 @@ translate_unproved(const struct translate_in *in, struct translate_out *out)
     struct xl xl = {.in = in, .out = out, .bridge = in->bridge, .key = in->key, .mask = &out->mask, .table_id = in->first_table};
 
     xl.cookie = UINT64_MAX;
+    xl.version = transaction_current_version(in->bridge);
     translate_out_clear(out);
     xl.key.actset_output = OFPP_UNSET;
     xl.base = xl.key;

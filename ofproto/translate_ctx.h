@@ -20,6 +20,7 @@ struct xl {
     const struct translate_in *in;
     struct translate_out *out;
     struct bridge *bridge;      /* Whose pipeline the packet is in: crossing a patch changes it. */
+    uint32_t version;           /* Of the tables, of all bridges. */
     struct flow_key key;        /* The packet as it is now. */
     struct flow_key base;       /* The packet as the datapath's actions so far leave it. */
     struct flow_key *mask;      /* out->mask: bits of the packet as it came that were looked at. */

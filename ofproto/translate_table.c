@@ -22,7 +22,7 @@ look_up(struct xl *xl, uint8_t table, uint32_t in_port)
         key.tp_src = key.tp_dst = 0;
     }
     xl_depend(xl, DEP_TABLE, table);
-    rule = table_lookup(xl->bridge, table, &key, xl->mask);
+    rule = table_lookup(xl->bridge, table, xl->version, &key, xl->mask);
     e = xl_effect(xl, EFFECT_TABLE);
     e->table.bridge = xl->bridge;
     e->table.id = table;

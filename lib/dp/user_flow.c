@@ -73,7 +73,7 @@ flow_add(struct user_dp *u, const struct dp_flow_put *put)
     f->ufid = put->ufid;
     f->actions = copy_actions(put->actions, put->actions_len);
     htable_insert(&u->by_ufid, &f->node, dp_ufid_hash(f->ufid));
-    if (classifier_insert(u->flows, &f->cls)) {
+    if (classifier_insert(u->flows, &f->cls, 0)) {
         abort(); /* Was looked for above. */
     }
     return 0;

@@ -206,7 +206,7 @@ credit(struct user_flow *f, const struct packet *p, const struct flow_key *key)
 static void
 process(struct carrier *c, struct packet *p, struct flow_key *key)
 {
-    struct cls_rule *rule = classifier_lookup(c->u->flows, key, NULL);
+    struct cls_rule *rule = classifier_lookup(c->u->flows, 0, key, NULL);
 
     if (rule) {
         struct user_flow *f = CONTAINER_OF(rule, struct user_flow, cls);

@@ -353,9 +353,19 @@ insert_head(struct classifier *cls, struct cls_subtable *st, struct cls_rule *ru
     cls_table_insert(&st->rules, rule);
 }
 
-/* Puts the rule into the chain of its match, by descending priority. Returns the one of the same priority whose place it took. */
+/* The rule of that priority, or NULL. Of several, at most the first one is not hidden. */
 static struct cls_rule *
-insert_in_chain(struct cls_subtable *st, struct cls_rule *head, struct cls_rule *rule)
+find_in_chain(struct cls_rule *rule, int32_t priority)
+{
+    while (rule && rule->priority > priority) {
+        rule = rule->next;
+    }
+    return rule && rule->priority == priority && !rule->until ? rule : NULL;
+}
+
+/* Puts the rule into the chain of its match, by descending priority, the newest first. If 'was' is not NULL, in its place. */
+static void
+insert_in_chain(struct cls_subtable *st, struct cls_rule *head, struct cls_rule *rule, const struct cls_rule *was)
 {
     struct cls_rule *before = NULL, *at = head;
 
@@ -364,34 +374,57 @@ insert_in_chain(struct cls_subtable *st, struct cls_rule *head, struct cls_rule 
         before = at;
         at = at->next;
     }
-    struct cls_rule *replaced = at && at->priority == rule->priority ? at : NULL;
-
-    rule->next = replaced ? replaced->next : at;
+    rule->next = was ? was->next : at;
     if (before) {
         __atomic_store_n(&before->next, rule, __ATOMIC_RELEASE);
     } else {
         cls_table_replace(&st->rules, head, rule);
     }
-    return replaced;
+}
+
+void
+classifier_hide(struct classifier *cls, struct cls_rule *rule, uint32_t version)
+{
+    __atomic_store_n(&rule->until, version, __ATOMIC_RELAXED);
+    cls->n_rules--;
+}
+
+void
+classifier_unhide(struct classifier *cls, struct cls_rule *rule)
+{
+    __atomic_store_n(&rule->until, 0, __ATOMIC_RELAXED);
+    cls->n_rules++;
+}
+
+void
+classifier_settle(struct cls_rule *rule)
+{
+    __atomic_store_n(&rule->since, 0, __ATOMIC_RELAXED);
 }
 
 struct cls_rule *
-classifier_insert(struct classifier *cls, struct cls_rule *rule)
+classifier_insert(struct classifier *cls, struct cls_rule *rule, uint32_t version)
 {
     struct cls_subtable *st = find_subtable_of(cls, rule->match);
     struct cls_rule *head, *replaced = NULL;
     bool is_new = !st;
 
+    rule->since = version;
+    rule->until = 0;
     if (is_new) {
         st = subtable_create(cls, rule->match, rule->priority);
     }
     head = find_head(st, rule->match);
     if (head) {
-        replaced = insert_in_chain(st, head, rule);
+        replaced = find_in_chain(head, rule->priority);
+        insert_in_chain(st, head, rule, version ? NULL : replaced);
     } else {
         insert_head(cls, st, rule);
     }
-    if (!replaced) {
+    if (replaced && version) {
+        classifier_hide(cls, replaced, version);
+    }
+    if (!replaced || version) {
         cls->n_rules++;
         st->n_rules++;
         cls_priorities_add(&st->priorities, rule->priority);
@@ -436,7 +469,7 @@ classifier_remove(struct classifier *cls, struct cls_rule *rule)
         }
         __atomic_store_n(&head->next, rule->next, __ATOMIC_RELEASE);
     }
-    cls->n_rules--;
+    cls->n_rules -= !rule->until;
     cls_priorities_remove(&st->priorities, rule->priority);
     if (!--st->n_rules) {
         vector_remove(cls, st);
@@ -450,12 +483,8 @@ struct cls_rule *
 classifier_find_exactly(const struct classifier *cls, const struct match_sparse *m, int32_t priority)
 {
     const struct cls_subtable *st = find_subtable_of(cls, m);
-    struct cls_rule *rule = st ? find_head(st, m) : NULL;
 
-    while (rule && rule->priority > priority) {
-        rule = rule->next;
-    }
-    return rule && rule->priority == priority ? rule : NULL;
+    return st ? find_in_chain(find_head(st, m), priority) : NULL;
 }
 
 /* Does each rule of the subtable match all the bits that 'wide' matches? */
@@ -501,12 +530,9 @@ classifier_overlaps(const struct classifier *cls, const struct match *m, int32_t
         uint32_t cursor = 0;
 
         for (struct cls_rule *head; (head = cls_slots_next(slots, &cursor)) != NULL;) {
-            struct cls_rule *rule = head;
+            struct cls_rule *rule = find_in_chain(head, priority);
 
-            while (rule && rule->priority > priority) {
-                rule = rule->next;
-            }
-            if (rule && rule->priority == priority && rule_overlaps(st, rule, m)) {
+            if (rule && rule_overlaps(st, rule, m)) {
                 return true;
             }
         }
@@ -526,7 +552,7 @@ visit_subtable(const struct cls_subtable *st, const struct match *loose, bool (*
 
         for (struct cls_rule *next; wanted && rule; rule = next) {
             next = rule->next;
-            if (!fn(rule, arg)) {
+            if (!rule->until && !fn(rule, arg)) {
                 return false;
             }
         }

@@ -7,6 +7,9 @@
 //
 // One writer (the main thread), any number of readers in RCU read sections. A rule that was removed may be seen by readers until a grace period has
 // passed: release it by rcu_postpone().
+//
+// A lookup is of a version: a number that the owner of one or more classifiers counts up. Changes that readers must see all at once or not at all are made for the
+// version after the one that readers use; then that becomes theirs. A rule that later versions do not see stays until no reader of an earlier one is left.
 #ifndef LIB_FLOW_CLASSIFIER_H
 #define LIB_FLOW_CLASSIFIER_H 1
 
@@ -18,7 +21,8 @@ struct cls_rule {
     struct match_sparse *match;
     int32_t priority;      /* Higher wins. 0 .. 65535 for OpenFlow; others for internal rules. */
     uint32_t hash;         /* The classifier's. */
-    struct cls_rule *next; /* RCU: rules of lower priority with the same match. The classifier's. */
+    struct cls_rule *next; /* RCU: rules of lower priority, or of the same and older, with the same match. The classifier's. */
+    uint32_t since, until; /* Atomic: lookups of versions from 'since' on and before 'until' see it; 0: no such bound. The classifier's. */
 };
 
 struct classifier;
@@ -29,19 +33,24 @@ void classifier_destroy(struct classifier *); /* Empty or not; the rules are the
  * tun_ipv6_dst, ip_src, ip_dst, ipv6_src, ipv6_dst; at most 3. At first ip_dst, ip_src. -EINVAL for others. Main thread; costs a walk over the rules. */
 bool classifier_can_track_prefix(enum field_id);
 int classifier_set_prefix_fields(struct classifier *, const enum field_id *, size_t n);
-size_t classifier_n_rules(const struct classifier *);
+size_t classifier_n_rules(const struct classifier *); /* Without hidden ones. */
 size_t classifier_n_subtables(const struct classifier *);
 
-/* Main thread. Replaces a rule with the same match and priority, if there is one, and returns it (unlinked; release after a grace period). */
-struct cls_rule *classifier_insert(struct classifier *, struct cls_rule *) WARN_UNUSED;
-void classifier_remove(struct classifier *, struct cls_rule *);
+/* Main thread, as what follows: it sees the rules as they will be, without those that are hidden from some version on.
+ * Lookups see the rule from 'version' on, or at once if that is 0. A rule with the same match and priority is returned: unlinked, to be released after a grace
+ * period, if 'version' is 0, else hidden from that version on. */
+struct cls_rule *classifier_insert(struct classifier *, struct cls_rule *, uint32_t version) WARN_UNUSED;
+void classifier_hide(struct classifier *, struct cls_rule *, uint32_t version); /* Lookups do not see it from 'version', not 0, on. */
+void classifier_unhide(struct classifier *, struct cls_rule *); /* No lookup has been of that version yet. */
+void classifier_settle(struct cls_rule *); /* No lookup is of a version before the one since which it is there. */
+void classifier_remove(struct classifier *, struct cls_rule *); /* Hidden or not. */
 struct cls_rule *classifier_find_exactly(const struct classifier *, const struct match_sparse *, int32_t priority);
 bool classifier_overlaps(const struct classifier *, const struct match *, int32_t priority); /* Some rule of this priority overlaps. */
 
 /* RCU read section. The rule of highest priority that 'key' matches, or NULL. The bits looked at are or-ed into 'wild' if it is not NULL. */
-struct cls_rule *classifier_lookup(const struct classifier *, const struct flow_key *key, struct flow_key *wild);
+struct cls_rule *classifier_lookup(const struct classifier *, uint32_t version, const struct flow_key *key, struct flow_key *wild);
 
-/* Main thread. Visits the rules, in no order, whose match is 'loose' or narrower (NULL: all). The callback may remove the rule it is given, no other.
+/* Main thread. Visits the rules, in no order, whose match is 'loose' or narrower (NULL: all). The callback may remove or hide the rule it is given, no other.
  * false from it ends the visit. */
 void classifier_for_each(struct classifier *, const struct match *loose, bool (*fn)(struct cls_rule *, void *arg), void *arg);
 

@@ -17,6 +17,7 @@ struct prefixes {
 
 struct lookup {
     const struct classifier *cls;
+    uint32_t version;
     const struct flow_key *key;
     struct flow_key *wild;
     struct prefixes prefixes;
@@ -146,6 +147,16 @@ fold_with_ports(const struct lookup *l, const struct cls_subtable *st)
     l->wild->tp_dst = dst | htons((uint16_t) proof);
 }
 
+/* The first of a chain that the version has. */
+static struct cls_rule *
+first_visible(struct cls_rule *rule, uint32_t version)
+{
+    while (rule && !cls_rule_is_visible(rule, version)) {
+        rule = __atomic_load_n(&rule->next, __ATOMIC_ACQUIRE);
+    }
+    return rule;
+}
+
 /* Goes through the stages until one has no rule for the packet; 'stage' is that one, or the last. */
 static struct cls_rule *
 walk_stages(const struct lookup *l, const struct cls_subtable *st, unsigned *stage)
@@ -161,7 +172,7 @@ walk_stages(const struct lookup *l, const struct cls_subtable *st, unsigned *sta
             hash = cls_hash_word(masked[pos], hash);
         }
         if (*stage + 1 == st->n_stages) {
-            return cls_table_find(&st->rules, hash, masked, st->n_words);
+            return first_visible(cls_table_find(&st->rules, hash, masked, st->n_words), l->version);
         }
         if (!cls_hash_set_has(&st->stages[*stage], hash)) {
             return NULL;
@@ -196,9 +207,9 @@ look_up_staged(struct lookup *l, const struct cls_subtable *st)
 }
 
 static struct cls_rule *
-look_up_plain(const struct flow_key *key, const struct cls_subtable *st)
+look_up_plain(const struct lookup *l, const struct cls_subtable *st)
 {
-    const uint64_t *words = flow_key_cwords(key);
+    const uint64_t *words = flow_key_cwords(l->key);
     uint64_t masked[FLOW_KEY_WORDS], map = st->map;
     uint32_t hash = 0;
 
@@ -206,19 +217,19 @@ look_up_plain(const struct flow_key *key, const struct cls_subtable *st)
         masked[pos] = words[__builtin_ctzll(map)] & st->words[pos];
         hash = cls_hash_word(masked[pos], hash);
     }
-    return cls_table_find(&st->rules, hash, masked, st->n_words);
+    return first_visible(cls_table_find(&st->rules, hash, masked, st->n_words), l->version);
 }
 
 struct cls_rule *
-classifier_lookup(const struct classifier *cls, const struct flow_key *key, struct flow_key *wild)
+classifier_lookup(const struct classifier *cls, uint32_t version, const struct flow_key *key, struct flow_key *wild)
 {
     const struct cls_vector *v = __atomic_load_n(&cls->vector, __ATOMIC_CONSUME);
-    struct lookup l = {.cls = cls, .key = key, .wild = wild};
+    struct lookup l = {.cls = cls, .version = version, .key = key, .wild = wild};
     struct cls_rule *best = NULL;
 
     init_prefixes(&l);
     for (size_t i = 0; i < v->n && (!best || v->entries[i].max_priority > best->priority); i++) {
-        struct cls_rule *rule = wild ? look_up_staged(&l, v->entries[i].subtable) : look_up_plain(key, v->entries[i].subtable);
+        struct cls_rule *rule = wild ? look_up_staged(&l, v->entries[i].subtable) : look_up_plain(&l, v->entries[i].subtable);
 
         if (rule && (!best || rule->priority > best->priority)) {
             best = rule;

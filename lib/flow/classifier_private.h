@@ -56,8 +56,16 @@ struct classifier {
     /* Main thread. */
     uint32_t tracked; /* Bit i: tries[i] is kept up to date. */
     struct htable by_mask;
-    size_t n_rules;
+    size_t n_rules; /* That are not hidden. */
 };
+
+static inline bool
+cls_rule_is_visible(const struct cls_rule *rule, uint32_t version)
+{
+    uint32_t since = __atomic_load_n(&rule->since, __ATOMIC_RELAXED), until = __atomic_load_n(&rule->until, __ATOMIC_RELAXED);
+
+    return (!since || (int32_t) (version - since) >= 0) && (!until || (int32_t) (version - until) < 0); /* They may wrap around. */
+}
 
 /* The field's bits, as a trie takes them: of a whole key or mask, or of words kept sparse. */
 void cls_prefix_value(const struct cls_prefix_field *, const struct flow_key *, struct trie_value *);

@@ -42,7 +42,7 @@ class State:
     def __init__(self, flow):
         self.fields = {"skb_priority": 0, "skb_mark": 0}
         for name, value in re.findall(r"(\w+)=([^,\s]+)", flow):
-            self.fields[name] = number(value)
+            self.fields["skb_mark" if name == "pkt_mark" else name] = number(value)
         tos = self.fields.get("nw_tos", 0) | self.fields.get("nw_ecn", 0)
         self.fields["tos"] = tos
         self.tags = []
@@ -58,8 +58,7 @@ class State:
     def frozen(self):
         return (tuple(sorted((k, str(v)) for k, v in self.fields.items())), tuple(self.tags), tuple(self.mpls))
 
-    def set(self, group, field, text):
-        name = NAMES.get(f"{group}.{field}", "tos" if field in ("tos", "tclass") else f"{group}.{field}")
+    def set(self, name, text):
         value, _, mask = text.partition("/")
         value = number(value)
         if mask and isinstance(value, int) and isinstance(self.fields.get(name, 0), int):
@@ -73,10 +72,11 @@ class State:
         name, body = match.groups() if match else (action, None)
         if name == "set":
             group, inner = re.fullmatch(r"(\w+)\((.*)\)", body).groups()
-            if "=" not in inner:
-                self.fields[group] = number(inner)
-            for item in split(inner) if "=" in inner else []:
-                self.set(group, *item.split("=", 1))
+            for field, _, value in [item.partition("=") for item in split(inner)]:
+                if value:
+                    self.set(NAMES.get(f"{group}.{field}", "tos" if field in ("tos", "tclass") else f"{group}.{field}"), value)
+                else:
+                    self.set(group, field)
         elif name == "push_vlan":
             tag = dict(item.split("=") for item in split(body))
             self.tags.insert(0, (number(tag.get("tpid", "0x8100")), int(tag["vid"]), int(tag["pcp"])))

@@ -166,3 +166,56 @@ def test_files_of_flows(pair, version, bundle, tmp_path):
         assert oracle[0] == ours[0] and oracle[2] == ours[2], command
         assert sorted(oracle[1][0][0].splitlines()) == sorted(ours[1][0][0].splitlines()), command
     pair.ofctl("del-flows", "br")
+
+
+# What a bundle meets in the middle: (name, command, flows). Table 9 takes three rules. Each is asked of tables with FLOWS in them.
+BUNDLES = [
+    ("one too many", "add-flows", "table=1,actions=1\ntable=9,priority=1,actions=1\ntable=9,priority=2,actions=1\ntable=9,priority=3,actions=1\n"
+                                  "table=9,priority=4,actions=1\ntable=2,actions=drop\n"),
+    ("room is made", "add-flows", "table=9,priority=1,actions=1\ntable=9,priority=2,actions=1\ntable=9,priority=3,actions=1\n"
+                                  "delete_strict table=9,priority=2\ntable=9,priority=4,actions=1\nadd table=9,priority=4,actions=2\n"),
+    ("room is made, but not enough", "add-flows", "delete table=9\n" + "".join(f"table=9,priority={i},actions=1\n" for i in range(4))),
+    ("replaced", "add-flows", "priority=10,tcp,tp_dst=80,actions=5\nmodify tcp,actions=6\ndelete udp\ndelete_strict priority=10,tcp,tp_dst=80\n"
+                              "priority=10,tcp,tp_dst=80,actions=7\n"),
+    ("overlap with what is there", "add-flows", "table=1,actions=1\ncheck_overlap,priority=30,ip,nw_src=1.2.3.4,actions=1\n"),
+    ("overlap within", "add-flows", "table=5,priority=3,tcp,actions=1\ncheck_overlap,table=5,priority=3,ip,nw_src=1.2.3.4,actions=1\n"),
+    ("overlap that went", "add-flows", "delete ip\ncheck_overlap,priority=30,ip,nw_src=1.2.3.4,actions=1\n"),
+    ("a wrong table", "add-flows", "table=1,actions=1\ndelete table=3\ntable=254,actions=drop\ntable=2,actions=drop\n"),
+    ("a wrong way", "add-flows", "table=1,actions=1\nmodify actions=goto_table:4\ntable=2,actions=drop\n"),
+    ("a wrong way of old rules", "add-flows", "table=1,actions=1\nmodify table=4,actions=goto_table:3\n"),
+    ("no such line", "add-flows", "table=1,actions=1\nnonsense\n"),
+    ("nothing", "add-flows", "\n"),
+    ("replace by too many", "replace-flows", "table=1,actions=9\n" + "".join(f"table=9,priority={i},actions=1\n" for i in range(5))),
+    ("replace by a wrong one", "replace-flows", "table=3,priority=7,in_port=p1,actions=resubmit(,5)\ncheck_overlap,table=254,actions=drop\n"),
+    ("replace", "replace-flows", "table=3,priority=7,in_port=p1,actions=resubmit(,5)\ntable=9,actions=drop\n"),
+    ("modify", "mod-flows", "tcp,actions=5\ntable=3,actions=6\n"),
+    ("modify to a wrong way", "mod-flows", "table=0,actions=drop\ntable=4,actions=goto_table:3\n"),
+    ("modify by adding too many", "mod-flows", "".join(f"table=9,priority={i},actions=1\n" for i in range(5))),
+]
+
+
+@pytest.fixture(scope="module")
+def narrow(pair):
+    for switch in pair.switches:
+        switch.vsctl("set", "bridge", "br", "flow_tables:9=@t", "--", "--id=@t", "create", "flow_table", "flow_limit=3")
+    yield pair
+    for switch in pair.switches:
+        switch.vsctl("clear", "bridge", "br", "flow_tables")
+
+
+@pytest.mark.parametrize("version", ["OpenFlow10", "OpenFlow13", "OpenFlow14"])
+@pytest.mark.parametrize("name,command,flows", BUNDLES, ids=[bundle[0] for bundle in BUNDLES])
+def test_bundles_of_files(narrow, version, name, command, flows, tmp_path):
+    """All of a bundle or nothing, and the same is said of what is wrong with it."""
+    path = tmp_path / "flows"
+    path.write_text(flows)
+    narrow.ofctl("del-flows", "br")
+    narrow.ofctl("add-flows", "br", "-", stdin=FLOWS)
+    before = narrow.ofctl("--no-stats", "dump-flows", "br")
+    oracle, ours = (outcome(switch, version, f"--bundle {command} br {path}") for switch in narrow.switches)
+    assert oracle == ours
+    after = [sorted(text.splitlines()) for text in narrow.ofctl("--no-stats", "dump-flows", "br")]
+    assert after[0] == after[1]
+    if ours[0]:
+        assert after == [sorted(text.splitlines()) for text in before]
+    narrow.ofctl("del-flows", "br")

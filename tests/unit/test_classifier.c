@@ -110,7 +110,7 @@ struct model {
 static void
 model_insert(struct model *model, struct classifier *cls, struct rule *r)
 {
-    struct cls_rule *replaced = classifier_insert(cls, &r->cls);
+    struct cls_rule *replaced = classifier_insert(cls, &r->cls, 0);
 
     for (size_t i = 0; i < model->n; i++) {
         struct rule *old = model->rules[i];
@@ -167,9 +167,9 @@ check_lookup(const struct model *model, const struct classifier *cls, const stru
     struct cls_rule *got, *again;
 
     memset(&wild, 0, sizeof wild);
-    got = classifier_lookup(cls, key, &wild);
+    got = classifier_lookup(cls, 0, key, &wild);
     assert_int_equal(got ? got->priority : -1, model_best(model, key));
-    again = classifier_lookup(cls, key, NULL);
+    again = classifier_lookup(cls, 0, key, NULL);
     assert_int_equal(again ? again->priority : -1, model_best(model, key));
     wild.eth_type = UINT16_MAX; /* Every megaflow has it. */
     for (int i = 0; i < 20; i++) {
@@ -179,7 +179,7 @@ check_lookup(const struct model *model, const struct classifier *cls, const stru
 
             flow_key_words(&other)[w] = (flow_key_words(&other)[w] & ~mask) | (flow_key_cwords(key)[w] & mask);
         }
-        assert_ptr_equal(classifier_lookup(cls, &other, NULL), got);
+        assert_ptr_equal(classifier_lookup(cls, 0, &other, NULL), got);
     }
 }
 
@@ -291,7 +291,7 @@ test_masks_are_small(void **unused)
 
     /* 11.0.0.0 is told from 10.0/15 by eight bits; 4660 from 80 by four. */
     memset(&wild, 0, sizeof wild);
-    assert_null(classifier_lookup(cls, &key, &wild));
+    assert_null(classifier_lookup(cls, 0, &key, &wild));
     assert_int_equal(ntohl(wild.nw_dst), 0xff000000);
     assert_int_equal(ntohs(wild.tp_dst), 0xf000);
     assert_int_equal(wild.nw_proto, 0xff);
@@ -300,14 +300,14 @@ test_masks_are_small(void **unused)
     /* A hit on the highest priority looks no further. */
     key.nw_dst = htonl(0x0a000001);
     memset(&wild, 0, sizeof wild);
-    assert_int_equal(classifier_lookup(cls, &key, &wild)->priority, 100);
+    assert_int_equal(classifier_lookup(cls, 0, &key, &wild)->priority, 100);
     assert_int_equal(wild.nw_proto, 0);
     assert_int_equal(ntohl(wild.nw_dst), 0xffffffff);
 
     /* A packet of another Ethertype leaves before the addresses. */
     key.eth_type = htons(0x0806);
     memset(&wild, 0, sizeof wild);
-    assert_null(classifier_lookup(cls, &key, &wild));
+    assert_null(classifier_lookup(cls, 0, &key, &wild));
     assert_int_equal(wild.nw_dst, 0);
     assert_int_equal(wild.tp_dst, 0);
     model_destroy(&model, cls);
@@ -324,7 +324,7 @@ test_same_match_in_many_priorities(void **unused)
 
     for (int i = 0; i < 200; i++) {
         model_insert(&model, cls, rule_create(&m, (int32_t) (next_random(&state) % 150)));
-        assert_int_equal(classifier_lookup(cls, &key, NULL)->priority, model_best(&model, &key));
+        assert_int_equal(classifier_lookup(cls, 0, &key, NULL)->priority, model_best(&model, &key));
     }
     assert_int_equal(classifier_n_subtables(cls), 1);
     while (model.n > 1) {
@@ -333,7 +333,7 @@ test_same_match_in_many_priorities(void **unused)
         assert_ptr_equal(classifier_find_exactly(cls, r->cls.match, r->cls.priority), &r->cls);
         assert_null(classifier_find_exactly(cls, r->cls.match, 1000));
         model_remove(&model, cls, next_random(&state) % model.n);
-        assert_int_equal(classifier_lookup(cls, &key, NULL)->priority, model_best(&model, &key));
+        assert_int_equal(classifier_lookup(cls, 0, &key, NULL)->priority, model_best(&model, &key));
     }
     model_destroy(&model, cls);
 }
@@ -407,18 +407,18 @@ test_many_rules(void **unused)
         struct match m = ipv4_match((uint32_t) i * 2654435761u, 32);
 
         rules[i] = rule_create(&m, (int32_t) (next_random(&state) % 65536));
-        assert_null(classifier_insert(cls, &rules[i]->cls));
+        assert_null(classifier_insert(cls, &rules[i]->cls, 0));
     }
     for (size_t i = 0; i < N; i++) {
         struct flow_key wild = {0};
 
-        assert_ptr_equal(classifier_lookup(cls, &rules[i]->match.key, &wild), &rules[i]->cls);
+        assert_ptr_equal(classifier_lookup(cls, 0, &rules[i]->match.key, &wild), &rules[i]->cls);
     }
     for (size_t i = 0; i < N; i++) {
         classifier_remove(cls, &rules[i]->cls);
-        assert_null(classifier_lookup(cls, &rules[i]->match.key, NULL));
+        assert_null(classifier_lookup(cls, 0, &rules[i]->match.key, NULL));
         if (i + 1 < N) {
-            assert_ptr_equal(classifier_lookup(cls, &rules[N - 1]->match.key, NULL), &rules[N - 1]->cls);
+            assert_ptr_equal(classifier_lookup(cls, 0, &rules[N - 1]->match.key, NULL), &rules[N - 1]->cls);
         }
         rcu_postpone(rule_free, rules[i]);
         rcu_quiescent();
@@ -445,7 +445,7 @@ read_rules(void *race_)
         uint32_t i = next_random(&state) % 512;
         struct match m = ipv4_match(i * 2654435761u, 32);
         struct flow_key wild = {0};
-        struct cls_rule *r = classifier_lookup(race->cls, &m.key, &wild);
+        struct cls_rule *r = classifier_lookup(race->cls, 0, &m.key, &wild);
 
         assert_true(r ? r->priority >= 10 : i % 2 == 1);
         __atomic_fetch_add(&race->n_lookups, 1, __ATOMIC_RELAXED);
@@ -465,7 +465,7 @@ test_readers_beside_a_writer(void **unused)
         struct match m = ipv4_match(i * 2654435761u, 32);
 
         rules[i] = rule_create(&m, 10);
-        assert_null(classifier_insert(race.cls, &rules[i]->cls));
+        assert_null(classifier_insert(race.cls, &rules[i]->cls, 0));
     }
     reader = rcu_thread_create("reader", read_rules, &race);
     for (int n = 0; n < 60000 || __atomic_load_n(&race.n_lookups, __ATOMIC_RELAXED) < 1000; n++) {
@@ -483,7 +483,7 @@ test_readers_beside_a_writer(void **unused)
                 rule_free(rules[i]);
                 rules[i] = NULL;
             } else {
-                assert_null(classifier_insert(race.cls, &rules[i]->cls));
+                assert_null(classifier_insert(race.cls, &rules[i]->cls, 0));
             }
         }
         rcu_quiescent();

@@ -9,11 +9,13 @@
 
 #include "lib/base/rcu.h"
 #include "ofproto/l2.h"
+#include "ofproto/private.h"
 #include "ofproto/trace_tree.h"
 #include "ofproto/translate.h"
 
 /* A bridge without a datapath or sessions: what translation looks at. */
 struct world {
+    struct ofproto ofproto;
     struct bridge bridge;
     struct bridge_ports *ports;
     struct rule *rules[256];
@@ -46,6 +48,7 @@ world_create(void)
 {
     struct world *w = xzalloc(sizeof *w);
 
+    w->bridge.ofproto = &w->ofproto;
     w->bridge.name = xstrdup("br0");
     w->bridge.datapath_type = xstrdup("dummy");
     w->bridge.id = 1;
@@ -120,7 +123,7 @@ add_rule(struct world *w, uint8_t table, unsigned priority, const char *text)
         memcpy(r->actions->list, w->ofacts.data, w->ofacts.len);
     }
     buf_clear(&w->ofacts);
-    if (classifier_insert(w->bridge.tables[table].cls, &r->cr)) {
+    if (classifier_insert(w->bridge.tables[table].cls, &r->cr, 0)) {
         fail_msg("the same rule twice");
     }
     w->rules[w->n_rules++] = r;

@@ -21,6 +21,7 @@ EXTRA_DIST += \
 	tests/eswitch/action.c \
 	tests/eswitch/bus.c \
 	tests/eswitch/card.c \
+	tests/eswitch/cost.c \
 	tests/eswitch/debugfs.c \
 	tests/eswitch/devlink.c \
 	tests/eswitch/ethtool.c \

@@ -6,9 +6,12 @@
  * forget		write N: the adapter loses its N-th rule (from 0, in the
  *			order of insertion); tc goes on saying in_hw
  * freeze_stats		counters are not published any more
+ * lose_rep, find_rep	write N: the devlink port and representor of VF N go and
+ *			come back, the VF stays
  * crash		write 1: the firmware dies, see devlink health
  * table		the rules, one a line
  * refused		how often what was refused: count, errno, words
+ * costs		what commands took of the emulator's own time, see cost.c
  * caps/		what this firmware can
  */
 #include <linux/debugfs.h>
@@ -51,6 +54,18 @@ static int esw_crash_set(void *data, u64 on)
 	return on ? esw_health_crash(data) : -EINVAL;
 }
 DEFINE_DEBUGFS_ATTRIBUTE(esw_crash_fops, NULL, esw_crash_set, "%llu\n");
+
+static int esw_lose_rep_set(void *data, u64 vf)
+{
+	return esw_pf_lose_vf_port(data, vf);
+}
+DEFINE_DEBUGFS_ATTRIBUTE(esw_lose_rep_fops, NULL, esw_lose_rep_set, "%llu\n");
+
+static int esw_find_rep_set(void *data, u64 vf)
+{
+	return esw_pf_find_vf_port(data, vf);
+}
+DEFINE_DEBUGFS_ATTRIBUTE(esw_find_rep_fops, NULL, esw_find_rep_set, "%llu\n");
 
 static void esw_table_rule(struct seq_file *m, const struct esw_rule *rule)
 {
@@ -121,6 +136,11 @@ void esw_debugfs_add(struct esw_pf *pf)
 			    &pf->faults.freeze_stats);
 	debugfs_create_file_unsafe("forget", 0200, dir, pf, &esw_forget_fops);
 	debugfs_create_file_unsafe("crash", 0200, dir, pf, &esw_crash_fops);
+	debugfs_create_file_unsafe("lose_rep", 0200, dir, pf,
+				   &esw_lose_rep_fops);
+	debugfs_create_file_unsafe("find_rep", 0200, dir, pf,
+				   &esw_find_rep_fops);
+	debugfs_create_file("costs", 0600, dir, pf, &esw_costs_fops);
 	debugfs_create_file("table", 0400, dir, pf, &esw_table_fops);
 	debugfs_create_file("refused", 0400, dir, pf, &esw_refused_fops);
 	caps = debugfs_create_dir("caps", dir);

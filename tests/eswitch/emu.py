@@ -299,6 +299,13 @@ class Card:
         TC.stop()
         sh(f"devlink dev reload {self.handle}")
 
+    def lose_rep(self, vf):
+        write(self.debug("lose_rep"), vf)
+
+    def find_rep(self, vf):
+        TC.stop()
+        write(self.debug("find_rep"), vf)
+
     def param(self, name, value):
         sh(f"devlink dev param set {self.handle} name {name} value {value} cmode runtime")
 
@@ -308,6 +315,11 @@ class Card:
             if words[:2] == ["name", name]:
                 return int(words[words.index("occ") + 1])
         raise Failed(f"no resource {name}")
+
+    def costs(self):
+        """{command: (how often, nanoseconds of the emulator's own a time)} since the last write to the file."""
+        lines = (line.split() for line in read(self.debug("costs")).splitlines())
+        return {words[0]: (int(words[2]), int(words[4]) / max(int(words[2]), 1)) for words in lines}
 
     def rules(self, pf=0):
         """The rules in the adapter, as its debugfs has them."""

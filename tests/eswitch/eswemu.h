@@ -220,6 +220,26 @@ enum esw_resource_id {
 	ESW_RES_MAX,
 };
 
+enum esw_command {
+	ESW_CMD_INSERT,
+	ESW_CMD_REMOVE,
+	ESW_CMD_STATS,
+	ESW_N_CMDS,
+};
+
+#define ESW_COST_BUCKETS 24
+
+/* What commands of one kind took: by powers of two, from 1024 ns down. */
+struct esw_cost {
+	atomic64_t n, ns;
+	atomic_t below[ESW_COST_BUCKETS];
+};
+
+/* The time that one command takes so far, but for what its latency is. */
+struct esw_watch {
+	u64 since, ns;
+};
+
 /* Faults on request, all through debugfs. */
 struct esw_faults {
 	atomic_t fail_nth;	/* the n-th insertion from now fails ... */
@@ -261,6 +281,7 @@ struct esw_pf {
 	struct esw_faults faults;
 	struct esw_caps caps;
 	atomic_t refused[ESW_N_REASONS];
+	struct esw_cost costs[ESW_N_CMDS];
 	struct devlink_health_reporter *reporter;
 	struct dentry *ddir;
 	struct mutex meters_lock;
@@ -339,6 +360,8 @@ int esw_pf_load(struct esw_pf *pf);
 void esw_pf_unload(struct esw_pf *pf);
 int esw_pf_set_mode(struct esw_pf *pf, u16 mode);
 int esw_pf_load_vf_ports(struct esw_pf *pf, u32 n);
+int esw_pf_lose_vf_port(struct esw_pf *pf, u64 vf);
+int esw_pf_find_vf_port(struct esw_pf *pf, u64 vf);
 void esw_pf_unload_vf_ports(struct esw_pf *pf, u32 n);
 
 /* vf.c */
@@ -469,6 +492,7 @@ void esw_pedit_apply(const struct esw_act *act, struct sk_buff *skb);
 /* fdb.c */
 int esw_fdb_init(struct esw_pf *pf);
 void esw_fdb_exit(struct esw_pf *pf);
+void esw_fdb_command(struct esw_fdb *fdb);
 struct esw_rule *esw_rule_alloc(unsigned int n_acts);
 void esw_rule_free(struct esw_rule *rule);
 int esw_fdb_insert(struct esw_pf *pf, struct esw_rule *rule,
@@ -512,6 +536,13 @@ void esw_node_del(struct esw_node *node);
 void esw_node_set_max(struct esw_node *node, u64 bytes_per_s);
 void esw_leaf_set_node(struct esw_port *port, struct esw_node *node);
 int esw_rate_check(u64 rate, struct netlink_ext_ack *extack);
+
+/* cost.c */
+void esw_watch_start(struct esw_watch *watch);
+void esw_watch_stop(struct esw_watch *watch);
+void esw_cost_note(struct esw_pf *pf, enum esw_command cmd,
+		   const struct esw_watch *watch);
+extern const struct file_operations esw_costs_fops;
 
 /* health.c */
 int esw_health_init(struct esw_pf *pf);

@@ -288,7 +288,7 @@ static void esw_fdb_discharge(struct esw_pf *pf)
 }
 
 /* The firmware takes so many commands at a time, and so long for each. */
-static void esw_fdb_command(struct esw_fdb *fdb)
+void esw_fdb_command(struct esw_fdb *fdb)
 {
 	u32 us = READ_ONCE(fdb->latency_us);
 
@@ -312,7 +312,6 @@ int esw_fdb_insert(struct esw_pf *pf, struct esw_rule *rule,
 	err = esw_fault_take(pf);
 	if (err)
 		return err;
-	esw_fdb_command(fdb);
 	mutex_lock(&fdb->lock);
 	if (READ_ONCE(pf->dead))
 		err = -EIO;
@@ -351,7 +350,6 @@ int esw_fdb_remove(struct esw_pf *pf, struct esw_port *port,
 {
 	struct esw_rule *rule;
 
-	esw_fdb_command(&pf->fdb);
 	mutex_lock(&pf->fdb.lock);
 	rule = esw_fdb_find(&pf->fdb, port, cookie);
 	if (rule)

@@ -269,7 +269,8 @@ static int esw_match_tunnel(struct esw_pf *pf, const struct flow_rule *rule,
 
 	if (!(rule->match.dissector->used_keys & tunnel))
 		return 0;
-	if (!flow_rule_match_key(rule, FLOW_DISSECTOR_KEY_ENC_PORTS))
+	if (!(pf->profile->flags & ESW_P_TUN_DEVICE) &&
+	    !flow_rule_match_key(rule, FLOW_DISSECTOR_KEY_ENC_PORTS))
 		return esw_refuse(pf, extack, ESW_TUN_NO_DPORT);
 	return esw_refuse(pf, extack, ESW_NO_TUN);
 }

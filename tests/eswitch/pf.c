@@ -101,6 +101,43 @@ void esw_pf_unload_vf_ports(struct esw_pf *pf, u32 n)
 		esw_vf_port_unload(&pf->ports[n]);
 }
 
+/* The port of VF number @vf, to which representors belong; under devl_lock. */
+static struct esw_port *esw_pf_vf_port(struct esw_pf *pf, u64 vf)
+{
+	return esw_switchdev(pf) && vf < pf->num_vfs ? &pf->ports[vf + 1] :
+						       NULL;
+}
+
+/* Faults: one devlink port goes with its representor while its VF stays, ... */
+int esw_pf_lose_vf_port(struct esw_pf *pf, u64 vf)
+{
+	struct esw_port *port;
+	int err = -ENOENT;
+
+	devl_lock(pf->devlink);
+	port = esw_pf_vf_port(pf, vf);
+	if (port && port->dl_registered) {
+		esw_vf_port_unload(port);
+		err = 0;
+	}
+	devl_unlock(pf->devlink);
+	return err;
+}
+
+/* ... and comes back, as new. */
+int esw_pf_find_vf_port(struct esw_pf *pf, u64 vf)
+{
+	struct esw_port *port;
+	int err = -ENOENT;
+
+	devl_lock(pf->devlink);
+	port = esw_pf_vf_port(pf, vf);
+	if (port)
+		err = port->dl_registered ? -EEXIST : esw_vf_port_load(port);
+	devl_unlock(pf->devlink);
+	return err;
+}
+
 /*
  * Change the eSwitch's mode; under devl_lock, with the FDB empty and blocked.
  * The mode changes first: a representor that is not there yet loses packets,

@@ -103,6 +103,7 @@ static const struct esw_reason_text esw_nfp_texts[ESW_N_REASONS] = {
 	[ESW_NO_ARP]		= SAY(EOPNOTSUPP, "unsupported offload: ARP not supported"),
 	[ESW_L4_NO_PROTO]	= SAY(EOPNOTSUPP, "unsupported offload: cannot match on L4 information without specified IP protocol type"),
 	[ESW_TCP_FLAGS]		= SAY(EOPNOTSUPP, "unsupported offload: no match support for selected TCP flags"),
+	[ESW_TUN_NO_DPORT]	= SAY(EOPNOTSUPP, "unsupported offload: the tunnel's destination port has to be exact"),
 	[ESW_NO_TUN]		= SAY(EOPNOTSUPP, "unsupported offload: tunnel match not supported"),
 	[ESW_NO_ACTION]		= SAY(EOPNOTSUPP, "unsupported offload: unsupported action in action list"),
 	[ESW_OTHER_SWITCH]	= SAY(EOPNOTSUPP, "unsupported offload: egress interface is not an nfp port"),
@@ -129,7 +130,8 @@ static const struct esw_profile esw_profiles[] = {
 			   K(L2TPV3),
 		.actions = A(DROP) | A(REDIRECT),
 		.flags	 = ESW_P_FULL_VID | ESW_P_IP6_CHECKS |
-			   ESW_P_FIRST_FRAG | ESW_P_MODE_NO_VFS,
+			   ESW_P_FIRST_FRAG | ESW_P_MODE_NO_VFS |
+			   ESW_P_TUN_DEVICE,
 		.texts	 = esw_ice_texts,
 	},
 	{

@@ -93,6 +93,7 @@ enum esw_reason {
 #define ESW_P_MODE_NO_VFS	BIT(10)	/* mode changes only without VFs */
 #define ESW_P_DOWNWARD		BIT(11)	/* goto a lower chain is fine */
 #define ESW_P_MPLS		BIT(12)
+#define ESW_P_TUN_DEVICE	BIT(13)	/* tunnel keys on tunnel devices only */
 
 struct esw_reason_text {
 	int err;

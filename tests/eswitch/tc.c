@@ -26,7 +26,16 @@ static int esw_flower_check(struct esw_port *port, struct flow_cls_offload *f)
 	return 0;
 }
 
-static int esw_flower_replace(struct esw_port *port, struct flow_cls_offload *f)
+/* The firmware's latency is none of our own time. */
+static void esw_flower_command(struct esw_port *port, struct esw_watch *watch)
+{
+	esw_watch_stop(watch);
+	esw_fdb_command(&port->pf->fdb);
+	esw_watch_start(watch);
+}
+
+static int esw_flower_replace(struct esw_port *port, struct flow_cls_offload *f,
+			      struct esw_watch *watch)
 {
 	struct flow_rule *flow = flow_cls_offload_flow_rule(f);
 	struct esw_rule *rule;
@@ -46,8 +55,10 @@ static int esw_flower_replace(struct esw_port *port, struct flow_cls_offload *f)
 	err = esw_match_parse(port, f, &rule->key, &mask);
 	if (!err)
 		err = esw_actions_parse(port, f, &rule->key, &mask, rule);
-	if (!err)
+	if (!err) {
+		esw_flower_command(port, watch);
 		err = esw_fdb_insert(port->pf, rule, &mask, f->common.extack);
+	}
 	if (err)
 		esw_rule_free(rule);
 	return err;
@@ -76,17 +87,32 @@ static int esw_flower_stats(struct esw_port *port, struct flow_cls_offload *f)
 
 static int esw_flower(struct esw_port *port, struct flow_cls_offload *f)
 {
+	struct esw_watch watch = {};
+	enum esw_command cmd;
+	int err;
+
+	esw_watch_start(&watch);
 	switch (f->command) {
 	case FLOW_CLS_REPLACE:
-		return esw_flower_replace(port, f);
+		cmd = ESW_CMD_INSERT;
+		err = esw_flower_replace(port, f, &watch);
+		break;
 	case FLOW_CLS_DESTROY:
-		return esw_fdb_remove(port->pf, port, f->cookie);
+		cmd = ESW_CMD_REMOVE;
+		esw_flower_command(port, &watch);
+		err = esw_fdb_remove(port->pf, port, f->cookie);
+		break;
 	case FLOW_CLS_STATS:
-		return esw_flower_stats(port, f);
+		cmd = ESW_CMD_STATS;
+		err = esw_flower_stats(port, f);
+		break;
 	default:
 		/* Templates are hints. */
 		return -EOPNOTSUPP;
 	}
+	esw_watch_stop(&watch);
+	esw_cost_note(port->pf, cmd, &watch);
+	return err;
 }
 
 static int esw_block_cb(enum tc_setup_type type, void *type_data, void *priv)

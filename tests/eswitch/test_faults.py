@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Faults on request: what a vswitch has to survive."""
+import errno
 import time
 
+import pytest
 from emu import read, sh, udp4, wait_for, write
 
 DROP = "protocol ip flower skip_sw ip_proto udp dst_port %d action drop"
@@ -72,6 +74,53 @@ def test_automatic_recovery(make_card):
     write(card.debug("crash"), 1)
     shown = sh(f"devlink health show {card.handle} reporter fw")
     assert "state healthy error 1 recover 1" in shown
+
+
+def test_one_representor_goes(make_card):
+    """A devlink port goes with its representor and the rules on it; the VF stays, and so does all that is of others."""
+    card = make_card().switchdev(3)
+    card.connect(card.rep(0), card.rep(1))
+    card.filter(card.rep(2), f"flower skip_sw action mirred egress redirect dev {card.rep(0)}")
+    lone = card.wire(2)
+    frame = udp4(card.vf_mac(0), card.vf_mac(2), b"nobody asks for me")
+    before = card.cpu_hit(card.rep(0)), card.cpu_hit(card.rep(1))
+    lone.send(frame)
+    card.lose_rep(2)
+    lone.send(frame)
+    assert card.rep(2) not in sh("ip link") and f"{card.handle}/3" not in sh("devlink port")
+    assert len(card.rules()) == card.occupied() == 2
+    assert card.ping(0, card.address(1)) is True
+    assert (card.cpu_hit(card.rep(0)), card.cpu_hit(card.rep(1))) == before
+    assert "LOWER_UP" not in sh(f"ip -n {card.vm(2)} link show {card.vf(2)}")
+    for name, vf, number in (("lose_rep", 2, errno.ENOENT), ("lose_rep", 3, errno.ENOENT), ("find_rep", 3, errno.ENOENT),
+                             ("find_rep", 1, errno.EEXIST)):
+        with pytest.raises(OSError) as raised:
+            write(card.debug(name), vf)
+        assert raised.value.errno == number
+    card.find_rep(2)
+    assert f"{card.handle}/3" in sh("devlink port")
+    sh(f"ip link set {card.rep(2)} up && tc qdisc add dev {card.rep(2)} ingress")
+    card.filter(card.rep(2), f"flower skip_sw action mirred egress redirect dev {card.rep(0)}")
+    got = card.wire(0)
+    wait_for(lambda: "LOWER_UP" in sh(f"ip -n {card.vm(2)} link show {card.vf(2)}"))
+    lone.send(frame)
+    assert got.expect(b"nobody asks for me") == frame
+    # Whatever is lost, the rest can go.
+    card.lose_rep(0)
+    card.numvfs(0)
+
+
+def test_costs(card):
+    """What the emulator takes for itself does not count its firmware's latency."""
+    write(card.debug("costs"), 0)
+    assert read(card.debug("costs")).splitlines()[0] == "insert count 0 ns 0 below"
+    card.param("insert_latency_us", 100000)
+    card.filter(card.rep(0), DROP % 5)
+    card.param("insert_latency_us", 0)
+    line = read(card.debug("costs")).splitlines()[0].split()
+    assert line[:3] == ["insert", "count", "1"] and 0 < int(line[4]) < 100e6
+    bound, count = map(int, line[6].split(":"))
+    assert count == 1 and int(line[4]) < bound <= max(2 * int(line[4]), 1024)
 
 
 def test_table_and_refusals(card):

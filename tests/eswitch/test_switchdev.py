@@ -71,8 +71,11 @@ def test_representor_statistics(card):
 
 def test_vf_to_wire(card):
     card.connect(card.rep(0), card.pf())
+    before = card.cpu_hit(card.rep(0)), card.cpu_hit(card.pf())
     assert card.ping(0, card.far_address()) is True
-    assert sum(hw_packets(card.filters(card.pf()))) >= 0
+    assert (card.cpu_hit(card.rep(0)), card.cpu_hit(card.pf())) == before
+    for dev in (card.rep(0), card.pf()):
+        wait_for(lambda: sum(hw_packets(card.filters(dev))) >= 3)
 
 
 def test_priority_and_masks(card):
@@ -154,6 +157,34 @@ def test_resource_size_from_reload(make_card):
         card.filter(card.rep(0), f"protocol ip flower skip_sw dst_ip 10.1.0.{i} action drop")
     done, said = card.filter(card.rep(0), "protocol ip flower skip_sw dst_ip 10.1.0.9 action drop", check=False)
     assert not done and "full" in said
+
+
+def test_what_else_can_run_out(make_card):
+    """Counters and meters have a number too, and their own words."""
+    card = make_card(flows=10)
+    sh(f"devlink resource set {card.handle} path /counters size 3 && devlink resource set {card.handle} path /meters size 1")
+    card.reload()
+    card.switchdev(1)
+    rep, police = card.rep(0), "action police rate 1mbit burst 10k conform-exceed drop/pipe action drop"
+    card.filter(rep, f"protocol ip flower skip_sw dst_ip 10.1.0.1 {police}")
+    done, said = card.filter(rep, f"protocol ip flower skip_sw dst_ip 10.1.0.2 {police}", check=False)
+    assert not done and "Failed to get flow meter" in said
+    assert (card.occupied(), card.occupied("counters"), card.occupied("meters")) == (1, 1, 1)
+    for i in (3, 4):
+        card.filter(rep, f"protocol ip flower skip_sw dst_ip 10.1.0.{i} action drop")
+    done, said = card.filter(rep, "protocol ip flower skip_sw dst_ip 10.1.0.5 action drop", check=False)
+    assert not done and "No counter is left" in said
+    assert (card.occupied(), card.occupied("counters"), card.occupied("meters")) == (3, 3, 1)
+    card.no_filters()
+    assert card.occupied() == card.occupied("counters") == 0
+    wait_for(lambda: card.occupied("meters") == 0)
+
+
+def test_no_rules_in_legacy_mode(make_card):
+    card = make_card()
+    sh(f"tc qdisc add dev {card.pf()} ingress")
+    done, said = card.filter(card.pf(), "flower skip_sw action drop", check=False)
+    assert not done and "Offload needs switchdev mode" in said
 
 
 def test_mode_is_busy_with_rules(card):

@@ -27,11 +27,32 @@ read_basic(struct nl_attr a, uint64_t *packets, uint64_t *bytes)
     }
 }
 
+/* Packets beyond 32 bits follow what they complete, of all and of the adapter (___gnet_stats_copy_basic() in
+ * net/core/gen_stats.c). */
+static void
+read_stats(struct slice stats, struct tc_seen *seen)
+{
+    uint64_t *packets = NULL;
+    struct nl_attr a;
+
+    while (nl_attr_next(&stats, &a) > 0) {
+        if (a.type == TCA_STATS_BASIC) {
+            packets = &seen->packets;
+            read_basic(a, packets, &seen->bytes);
+        } else if (a.type == TCA_STATS_BASIC_HW) {
+            packets = &seen->hw_packets;
+            read_basic(a, packets, &seen->hw_bytes);
+        } else if (a.type == TCA_STATS_PKT64 && a.len == 8 && packets) {
+            *packets = nl_attr_u64(a);
+        }
+    }
+}
+
 static void
 read_first_action(struct nl_attr actions, struct tc_seen *seen)
 {
     struct slice s = nl_attr_slice(actions);
-    struct nl_attr first, tb[TCA_ACT_MAX + 1], stats[TCA_STATS_MAX + 1];
+    struct nl_attr first, tb[TCA_ACT_MAX + 1];
 
     if (nl_attr_next(&s, &first) <= 0 || nl_attrs_parse(nl_attr_slice(first), tb, ARRAY_SIZE(tb), NULL)) {
         return;
@@ -40,13 +61,7 @@ read_first_action(struct nl_attr actions, struct tc_seen *seen)
         seen->has_ufid = true;
         seen->ufid = dp_ufid_unpack(tb[TCA_ACT_COOKIE].data);
     }
-    if (!nl_attrs_parse(nl_attr_slice(tb[TCA_ACT_STATS]), stats, ARRAY_SIZE(stats), NULL)) {
-        read_basic(stats[TCA_STATS_BASIC], &seen->packets, &seen->bytes);
-        read_basic(stats[TCA_STATS_BASIC_HW], &seen->hw_packets, &seen->hw_bytes);
-        if (stats[TCA_STATS_PKT64].len == 8) {
-            seen->packets = nl_attr_u64(stats[TCA_STATS_PKT64]);
-        }
-    }
+    read_stats(nl_attr_slice(tb[TCA_ACT_STATS]), seen);
 }
 
 int

@@ -6,6 +6,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <linux/gen_stats.h>
+#include <linux/pkt_cls.h>
+#include <linux/rtnetlink.h>
 #include "lib/dp/tc.h"
 #include "lib/flow/action.h"
 
@@ -260,6 +263,55 @@ priorities_follow_shapes(void **state)
     tc_prios_destroy(p);
 }
 
+/* struct gnet_stats_basic as the kernel writes it, with all 64 bits of packets behind it. */
+static void
+put_stats(struct buf *b, uint16_t type, uint64_t bytes, uint64_t packets)
+{
+    uint32_t basic[4] = {(uint32_t) bytes, (uint32_t) (bytes >> 32), (uint32_t) packets, 0};
+
+    nl_put(b, type, basic, sizeof basic);
+    if (packets > UINT32_MAX) {
+        nl_put_u64(b, TCA_STATS_PKT64, packets);
+    }
+}
+
+static void
+seen_with_stats(struct tc_seen *seen, uint64_t packets, uint64_t hw_packets)
+{
+    struct buf b = BUF_EMPTY;
+    size_t at = tc_filter_begin(&b, RTM_NEWTFILTER, 0, 101, 7, htons(0x0800), 8), nests[4];
+
+    nl_put_string(&b, TCA_KIND, "flower");
+    nests[0] = nl_nest_begin(&b, TCA_OPTIONS);
+    nests[1] = nl_nest_begin(&b, TCA_FLOWER_ACT);
+    nests[2] = nl_nest_begin(&b, 1);
+    nests[3] = nl_nest_begin(&b, TCA_ACT_STATS);
+    put_stats(&b, TCA_STATS_BASIC, packets * 100, packets);
+    put_stats(&b, TCA_STATS_BASIC_HW, hw_packets * 100, hw_packets);
+    for (size_t i = ARRAY_SIZE(nests); i-- > 0;) {
+        nl_nest_end(&b, nests[i]);
+    }
+    nl_msg_end(&b, at);
+    assert_int_equal(tc_seen_of(nl_msg_at(&b, 0), seen), 0);
+    assert_int_equal(seen->bytes, packets * 100);
+    assert_int_equal(seen->hw_bytes, hw_packets * 100);
+    buf_free(&b);
+}
+
+static void
+counters_of_more_than_32_bits(void **state)
+{
+    const uint64_t many = UINT64_C(0x100000005), more = UINT64_C(0x300000007);
+    struct tc_seen seen;
+
+    seen_with_stats(&seen, 5, 3);
+    assert_true(seen.packets == 5 && seen.hw_packets == 3);
+    seen_with_stats(&seen, many, 3);
+    assert_true(seen.packets == many && seen.hw_packets == 3);
+    seen_with_stats(&seen, more, many);
+    assert_true(seen.packets == more && seen.hw_packets == many);
+}
+
 int
 main(void)
 {
@@ -269,6 +321,7 @@ main(void)
         cmocka_unit_test(tags),
         cmocka_unit_test(refusals_name_the_cause),
         cmocka_unit_test(priorities_follow_shapes),
+        cmocka_unit_test(counters_of_more_than_32_bits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,7 @@ place_add(struct place *p, dp_ufid ufid, const struct match *match, const void *
     f->tier = PLACE_DP;
     f->in_dp = true;
     f->heat = PLACE_HEAT_NEW;
+    f->in_port = match->key.in_port;
     p->n_tier[PLACE_DP]++;
     place_set_actions(f, actions, actions_len);
     htable_insert(&p->flows, &f->node, dp_ufid_hash(ufid));
@@ -105,21 +106,23 @@ place_remove(struct place *p, struct place_flow *f)
 }
 
 void
+place_forget_place(struct place *p, struct place_flow *f)
+{
+    struct place_port *port = place_port_by_ifindex(p, f->prio->ifindex);
+
+    if (port) {
+        port->n_filters--;
+    }
+    tc_prio_put(p->prios, f->prio);
+    f->prio = NULL;
+}
+
+void
 place_forget_filter(struct place *p, struct place_flow *f)
 {
     if (f->prio) {
-        struct place_port *port = place_port_by_ifindex(p, f->prio->ifindex);
-
-        if (port) {
-            port->n_filters--;
-        }
-        tc_prio_put(p->prios, f->prio);
-        f->prio = NULL;
-        /* There may be room now: who waits for it need not wait long. */
-        if (p->backoff_until_ms > now_ms() + PLACE_BACKOFF_MS) {
-            p->backoff_until_ms = now_ms() + PLACE_BACKOFF_MS;
-            pthread_cond_signal(&p->work);
-        }
+        place_forget_place(p, f);
+        p->room_ms = now_ms();
     }
 }
 
@@ -200,6 +203,20 @@ port_by_number(const struct place *p, uint32_t number)
         }
     }
     return NULL;
+}
+
+const struct place_port *
+place_full_port(const struct place *p, const struct place_flow *f)
+{
+    const struct place_port *port = port_by_number(p, f->in_port);
+    int64_t pause;
+
+    if (!port || !port->pause_ms) {
+        return NULL;
+    }
+    /* Ports of one adapter share its table: what has left any of them may have made room. */
+    pause = p->room_ms >= port->full_ms ? PLACE_BACKOFF_MS : port->pause_ms;
+    return port->full_ms + pause > now_ms() ? port : NULL;
 }
 
 struct place_port *

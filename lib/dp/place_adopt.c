@@ -30,6 +30,17 @@ place_stats_of_seen(const struct place_flow *f, const struct tc_seen *seen, stru
     *stats = s;
 }
 
+/* Does the adapter hand up what it should forward itself, though the kernel says that it has the filter?
+ * Then TC's software counts, while the adapter's own counter stands still. */
+static bool
+is_handed_up(const struct place_flow *f, const struct tc_seen *seen)
+{
+    uint64_t hw = MIN(seen->packets, seen->hw_packets), hw_before = MIN(f->tc.packets, f->hw_packets);
+
+    return hw == hw_before && seen->packets - hw > f->tc.packets - hw_before &&
+           now_ms() - f->since_ms > PLACE_SETTLE_MS;
+}
+
 struct reading {
     struct place *p;
     uint64_t seq;
@@ -50,11 +61,12 @@ counter_seen(const struct nlmsghdr *h, void *reading)
     f = place_find(p, seen.ufid);
     if (f && !f->busy && f->prio && f->prio->ifindex == seen.ifindex && f->prio->number == seen.prio &&
         f->handle == seen.handle) {
+        bool lost = f->tier == PLACE_HW && p->policy == PLACE_POLICY_NONE &&
+                    (!seen.in_hw || is_handed_up(f, &seen));
+
         place_stats_of_seen(f, &seen, &f->tc);
-        f->tc_seq = MAX(f->tc_seq, r->seq);
-        if (f->tier == PLACE_HW && !seen.in_hw && p->policy == PLACE_POLICY_NONE) {
-            f->tc_seq = 0;
-        }
+        f->hw_packets = seen.hw_packets;
+        f->tc_seq = lost ? 0 : MAX(f->tc_seq, r->seq);
     }
     pthread_mutex_unlock(&p->lock);
     return true;
@@ -157,7 +169,7 @@ place_flow_missed(struct place *p, dp_ufid ufid)
     pthread_mutex_lock(&p->lock);
     f = place_find(p, ufid);
     /* It may have waited to come up since before the flow moved. */
-    if (f && f->prio && !f->busy && !f->demote && now_ms() - f->since_ms > PLACE_HW_LAG_MS) {
+    if (f && f->prio && !f->busy && !f->demote && now_ms() - f->since_ms > PLACE_SETTLE_MS) {
         COUNTER_INC(tc_lost);
         f->demote = true;
         place_enqueue(p, f);
@@ -190,6 +202,7 @@ adopt_known(struct place *p, const struct tc_seen *seen, const struct match *m, 
     f->tc_seq = p->next_dump_seq;
     port->n_filters++;
     place_stats_of_seen(f, seen, &f->tc);
+    f->hw_packets = seen->hw_packets;
     place_set_tier(p, f, seen->in_hw ? PLACE_HW : PLACE_TC, NULL);
     f->demote = !seen->in_hw && p->policy == PLACE_POLICY_NONE;
     if (f->demote) {

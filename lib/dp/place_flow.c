@@ -207,7 +207,8 @@ note_heat(struct place *p, struct place_flow *f, const struct dp_stats *now)
         place_enqueue(p, f);
     }
     f->heat = (uint8_t) heat;
-    if (f->retry_ms && f->retry_ms <= now_ms() && __atomic_load_n(&p->enabled, __ATOMIC_RELAXED)) {
+    if (f->retry_ms && f->retry_ms <= now_ms() && __atomic_load_n(&p->enabled, __ATOMIC_RELAXED) &&
+        !place_full_port(p, f)) {
         place_enqueue(p, f);
     }
 }

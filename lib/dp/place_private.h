@@ -23,8 +23,10 @@
 #define PLACE_SHAPE_MS 10000 /* For so long a refused shape is refused without asking. */
 #define PLACE_REFUSED_MS 60000 /* After so long a refused flow is tried again: drivers may change their mind. */
 #define PLACE_ADOPT_TRIES 10 /* Dumps within which all ports of a datapath should be known. */
-/* How late counters of adapters may be seen: their drivers read them once a second, and a busy host later than that. */
+/* How late counters of adapters may be seen: drivers read them once a second, by work that a busy host comes
+ * to later. Too long keeps an idle flow for so much longer; too short ends one that is in use. */
 #define PLACE_HW_LAG_MS 2000
+#define PLACE_SETTLE_MS 1000 /* So long after a flow moved, packets may be on their way that passed before. */
 
 /* A reason, once for all flows that have it. */
 struct place_reason {
@@ -60,9 +62,11 @@ struct place_flow {
     struct place_reason *why; /* NULL: none. */
     struct tc_prio *prio;     /* Of its filter; NULL: it has none. */
     uint32_t handle;
+    uint32_t in_port;         /* Of the datapath. */
     struct dp_stats base;      /* Counters of homes it has left. */
     struct dp_stats tc;        /* Of its filter, when last looked at. */
     struct dp_stats reported;  /* Sum of the last dump. */
+    uint64_t hw_packets;       /* Of tc.packets: those that the adapter forwarded. */
     uint64_t dump_seq, tc_seq; /* The dumps that reported it last and that saw its filter last. */
 };
 
@@ -74,6 +78,9 @@ struct place_port {
     unsigned adopt; /* Dumps that shall still look for filters of a previous daemon; while not 0, it counts in
                        n_unclean. */
     size_t n_filters;
+    /* It ran out of something: for 'pause_ms' from 'full_ms' on it is not asked for more. 0: it has room. */
+    int64_t full_ms, pause_ms;
+    char full_why[TC_WHY_MAX];
 };
 
 struct place {
@@ -97,7 +104,7 @@ struct place {
     struct tc_prios *prios;
     struct cds_list_head queues[PLACE_N_HEATS];
     size_t n_queued;
-    int64_t backoff_until_ms, backoff_ms;
+    int64_t room_ms; /* When a filter left a device last. */
     uint64_t next_dump_seq;
     uint64_t n_tier[PLACE_HW + 1], n_promoted, n_refused, n_demoted;
 };
@@ -113,6 +120,10 @@ void place_set_actions(struct place_flow *, const void *actions, size_t actions_
 void place_enqueue(struct place *, struct place_flow *);
 void place_dequeue(struct place *, struct place_flow *);
 void place_forget_filter(struct place *, struct place_flow *);
+/* The flow never got the filter for which it has a place. */
+void place_forget_place(struct place *, struct place_flow *);
+/* The port that the flow comes from, if that shall not be asked for more now; else NULL. */
+const struct place_port *place_full_port(const struct place *, const struct place_flow *);
 void place_release(struct place *, struct place_flow **, size_t n); /* Not busy any more. */
 /* Waits until none of them is busy and marks all. Entries may be NULL. The lock is let go meanwhile, so the
  * records may have gone: they are looked up by 'ufids' again each time. */

@@ -7,7 +7,6 @@
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include "lib/base/counter.h"
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
@@ -17,7 +16,7 @@ COUNTER(tc_promoted, "A flow moved from the datapath into TC.");
 COUNTER(tc_compile_refused, "A flow has a match or an action that no TC filter is made for.");
 COUNTER(tc_insert_refused, "The kernel or an adapter refused a filter, or did not take it into hardware.");
 COUNTER(tc_shape_refused, "A flow was kept from TC since one of its shape was refused a moment ago.");
-COUNTER(tc_backoff, "Promotion paused since a device ran out of something.");
+COUNTER(tc_backoff, "Promotion to a device paused since it ran out of something.");
 COUNTER(tc_demoted, "A flow moved from TC back into the datapath.");
 
 /* A flow on its way. */
@@ -374,14 +373,14 @@ job_finish(struct promoter *pr, struct job *j)
         place_set_tier(p, f, j->in_hw ? PLACE_HW : PLACE_TC, NULL);
         f->tc_seq = p->next_dump_seq;
         f->base.used_ms = MAX(f->base.used_ms, now_ms());
+        f->hw_packets = 0;
         p->n_promoted++;
-        p->backoff_ms = 0;
         COUNTER_INC(tc_promoted);
         return;
     }
     if (j->prio) {
         f->prio = j->prio;
-        place_forget_filter(p, f);
+        place_forget_place(p, f);
         COUNTER_INC(tc_insert_refused);
         if (!j->again) {
             remember_shape(p, j);
@@ -393,18 +392,23 @@ job_finish(struct promoter *pr, struct job *j)
     log_dbg(LOG_tc, DP_UFID_FMT ": stays in the datapath: %s", DP_UFID_ARGS(f->ufid), j->why);
 }
 
-/* With the lock: pauses when a device ran out of something. */
+/* With the lock: devices that ran out of something are left alone for a while, each by itself. */
 static void
-note_pressure(struct promoter *pr, size_t n)
+note_pressure(struct place *p, const struct job *jobs, size_t n)
 {
-    struct place *p = pr->p;
+    int64_t now = now_ms();
 
     for (size_t i = 0; i < n; i++) {
-        if (pr->jobs[i].again && pr->jobs[i].error != -EEXIST) {
+        const struct job *j = &jobs[i];
+        struct place_port *port = j->prio ? place_port_by_ifindex(p, j->filter.ifindex) : NULL;
+
+        if (port && j->inserted) {
+            port->pause_ms = 0;
+        } else if (port && j->again && j->error != -EEXIST && (!port->pause_ms || port->full_ms < now)) {
             COUNTER_INC(tc_backoff);
-            p->backoff_ms = p->backoff_ms ? MIN(2 * p->backoff_ms, PLACE_BACKOFF_MAX_MS) : PLACE_BACKOFF_MS;
-            p->backoff_until_ms = now_ms() + p->backoff_ms;
-            return;
+            port->pause_ms = port->pause_ms ? MIN(2 * port->pause_ms, PLACE_BACKOFF_MAX_MS) : PLACE_BACKOFF_MS;
+            port->full_ms = now;
+            memcpy(port->full_why, j->why, sizeof port->full_why);
         }
     }
 }
@@ -440,47 +444,35 @@ work_off(struct promoter *pr, size_t n)
     for (size_t i = 0; i < n_jobs; i++) {
         job_finish(pr, &pr->jobs[i]);
     }
-    note_pressure(pr, n_jobs);
+    note_pressure(p, pr->jobs, n_jobs);
     p->n_promoting = 0;
     place_release(p, pr->flows, n);
     pthread_mutex_unlock(&p->lock);
 }
 
-/* With the lock. The hottest first; while backing off, only flows that must go back. */
+/* With the lock. The hottest first. What comes from a device that is full says so; a dump queues it again
+ * when the device may be asked. */
 static size_t
-take_batch(struct place *p, struct place_flow **flows, bool pause)
+take_batch(struct place *p, struct place_flow **flows)
 {
     size_t n = 0;
 
-    for (int heat = PLACE_N_HEATS - 1; heat >= (pause ? PLACE_N_HEATS - 1 : 0); heat--) {
+    for (int heat = PLACE_N_HEATS - 1; heat >= 0; heat--) {
         while (n < PLACE_BATCH && !cds_list_empty(&p->queues[heat])) {
             struct place_flow *f = cds_list_first_entry(&p->queues[heat], struct place_flow, queue_node);
+            const struct place_port *full = f->demote ? NULL : place_full_port(p, f);
 
             place_dequeue(p, f);
-            f->busy = true;
-            flows[n++] = f;
+            if (full) {
+                place_set_tier(p, f, PLACE_DP, full->full_why);
+                f->retry_ms = now_ms();
+            } else {
+                f->busy = true;
+                flows[n++] = f;
+            }
         }
     }
     return n;
-}
-
-static void
-wait_for_work(struct place *p, int64_t ms)
-{
-    struct timespec until;
-
-    if (ms <= 0) {
-        pthread_cond_wait(&p->work, &p->lock);
-        return;
-    }
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    pthread_cond_timedwait(&p->work, &p->lock, &until);
 }
 
 void
@@ -493,11 +485,10 @@ place_promoter_main(void *place_)
     urcu_qsbr_thread_offline(); /* Nothing here is read under RCU. */
     pthread_mutex_lock(&p->lock);
     while (!p->stop) {
-        int64_t pause = p->backoff_until_ms - now_ms();
-        size_t n = take_batch(p, pr->flows, pause > 0);
+        size_t n = take_batch(p, pr->flows);
 
         if (!n) {
-            wait_for_work(p, p->n_queued ? pause : 0);
+            pthread_cond_wait(&p->work, &p->lock);
             continue;
         }
         p->n_promoting = n;

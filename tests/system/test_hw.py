@@ -2,9 +2,11 @@
 """The adapter as the lowest step: VFs as VMs, their representors as ports, and an eSwitch that forwards, refuses, lags and fills up."""
 import json
 import re
+from collections import Counter
 
 import pytest
 from harness.card import FarVm, write
+from harness.command import run
 from harness.switch import Bridge
 from harness.wait import equals, until
 from scapy.layers.l2 import ARP, Ether
@@ -25,6 +27,18 @@ def offloaded(switch, vm):
 def until_offloaded(switch, *vms, send=lambda: None):
     """SENDs until packets from each of VMS have a megaflow in the adapter."""
     until(lambda: send() or all(offloaded(switch, vm) for vm in vms), "the flows are in the adapter")
+
+
+def honest(switch, *cards):
+    """Whether what sluicectl says of where flows are, and why, agrees with itself and with the adapters."""
+    flows = json.loads(sluicectl(switch, "flows", "--json"))
+    told = next(one for one in json.loads(sluicectl(switch, "offload", "--json")) if sum(one["flows"].values()))
+    tiers = Counter(flow["tier"] for flow in flows)
+    # What has not been looked at yet has no reason of its own.
+    reasons = Counter(flow["why"] for flow in flows if flow["why"] not in ("", "waits for promotion"))
+    return tiers["hw"] == sum(len(card.rules()) for card in cards) and told["reasons"] == reasons and \
+        {tier: n for tier, n in told["flows"].items() if n} == tiers and \
+        all((flow["why"] == "") == (flow["tier"] == "hw") for flow in flows)
 
 
 @pytest.fixture(params=["none", pytest.param("skip_sw", marks=pytest.mark.ours)])
@@ -49,7 +63,7 @@ def test_vf_to_vf_without_the_host(switch, policy, card, lan):
         until(lambda: any(flow["tier"] == "hw" and flow["packets"] > 100 and not flow["why"] for flow in flows_from(switch, first)),
               "sluicectl says so")
         assert re.search(r"\bhw\b", sluicectl(switch, "flows"))
-        assert json.loads(sluicectl(switch, "offload", "--json"))
+        until(lambda: honest(switch, card), "all that sluicectl says is true")
 
 
 def counts(bridge, switch, first, second, match):
@@ -148,6 +162,7 @@ def test_what_the_adapter_refuses_runs_in_the_kernel(switch, policy, card, lan):
         until(refused, "the flow is in the kernel with the driver's reason")
         reasons = json.loads(sluicectl(switch, "offload", "--json"))
         assert "eswemu: Unsupported key" in json.dumps(reasons)
+        until(lambda: honest(switch, card), "all that sluicectl says is true")
     equals(lambda: bridge.flow("arp").packets, sent, "what was counted")
     assert not any("arp" in line for line in offloaded(switch, first))
 
@@ -182,15 +197,20 @@ def test_vlans_to_the_wire(switch, card, bridge, make_vms):
 
 @pytest.mark.ours
 def test_rules_that_the_adapter_forgets(switch, policy, card, lan):
-    """After a reset of its firmware, say: traffic goes on, by the kernel."""
+    """After a reset of its firmware, say: traffic goes on, by the kernel, and nobody says that it is in the adapter."""
     _, first, second = lan
     until_offloaded(switch, first, second, send=lambda: first.ping(second))
+    until(lambda: honest(switch, card), "all that sluicectl says is true")
     for number in range(len(card.rules())):
         write(card.debug("forget"), number)
     assert first.ping(second, count=5) == 5
-    if policy == "skip_sw":
-        until(lambda: first.ping(second) and {flow["tier"] for flow in flows_from(switch, first)} == {"ovs"}, "the flows are back")
-        assert "its filter was lost" in sluicectl(switch, "flows")
+
+    def flows():
+        return flows_from(switch, first) + flows_from(switch, second)
+
+    until(lambda: first.ping(second) and {(flow["tier"], flow["why"]) for flow in flows()} == {("ovs", "its filter was lost")},
+          "the flows are back")
+    assert not card.rules() and honest(switch, card)
 
 
 def test_full_table(switch, policy, make_card, make_vms):
@@ -234,6 +254,7 @@ def test_full_table(switch, policy, make_card, make_vms):
         until(lambda: send(frames) or {flow["why"].rpartition(": ")[2] for flow in flows_from(switch, first) if flow["tier"] == "ovs"} ==
               {"The flow table is full"}, "each flow in the kernel says why")
         assert len(flows_from(switch, first)) == len(ports)
+        until(lambda: honest(switch, card), "all that sluicectl says is true")
         assert "eswemu: The flow table is full" in sluicectl(switch, "offload")
     equals(lambda: sum(flow.packets for flow in bridge.flows("udp")), sent, "what was counted")
     # Half of those that are in leave; then others have their place.
@@ -244,6 +265,75 @@ def test_full_table(switch, policy, make_card, make_vms):
     staying = [datagram(first, second, port) for port in ports if port not in leaving]
     if switch.daemon == "ours":
         until(lambda: send(staying) or len(offloaded_ports() - set(leaving)) >= len(inside), "others took the places", limit=30)
+    bridge.close()
+
+
+@pytest.mark.ours
+def test_a_full_adapter_holds_up_no_other(switch, card, make_card, make_vms):
+    """Who has no room is asked ever less often; others are asked at once."""
+    small = make_card(flows=1, vfs=2)
+    bridge = Bridge(switch)
+    first, second = make_vms(2, small)
+    third, fourth = make_vms(2)
+    bridge.plug(first, second, third, fourth)
+    ports = range(6000, 6004)
+    bridge.set_flows(*(f"priority=10,in_port=1,udp,tp_dst={port},actions=output:2" for port in ports), "in_port=3,actions=output:4",
+                     "priority=0,actions=drop")
+
+    def pauses():
+        return int(switch.appctl("coverage/read-counter", "tc_backoff"))
+
+    def send():
+        for port in ports:
+            first.send(datagram(first, second, port))
+
+    # Half a second, one, two, four.
+    before = pauses()
+    until(lambda: send() or pauses() - before >= 4, "the full adapter has been asked four times", limit=20)
+    before = pauses()
+    until_offloaded(switch, third, send=lambda: third.send(datagram(third, fourth, 6000)))
+    assert pauses() == before
+    until(lambda: honest(switch, small, card), "all that sluicectl says is true")
+    # What leaves makes room for who waits.
+    waiting = next(port for port in ports if not any(f"dst={port}" in line for line in offloaded(switch, first)))
+    bridge.set_flows(f"priority=10,in_port=1,udp,tp_dst={waiting},actions=output:2", "priority=0,actions=drop")
+    until(lambda: send() or any(f"dst={waiting}" in line for line in offloaded(switch, first)), "it has the place")
+    bridge.close()
+
+
+@pytest.mark.unhealthy
+def test_one_representor_vanishes_under_traffic(switch, card, make_vms):
+    """The port of one VM goes while its VF stays. What others say to each other stays in the adapter; the row tells, and recovers."""
+    vms = first, second, lone = make_vms(3)
+    for vm in vms:
+        for other in vms:
+            vm.learn(other)
+    bridge = Bridge(switch)
+    bridge.plug(*vms)
+    until_offloaded(switch, *vms, send=lambda: (first.ping(second), lone.ping(first)))
+    pinger = lone.start("ping", "-n", "-i", "0.01", first.ip)
+    for _ in range(20):
+        pinger.stdout.readline()
+    slow = card.slow_packets(second)
+    write(card.debug("lose_rep"), lone.vf)
+    try:
+        assert first.ping(second, count=20, interval=0.05) == 20
+        assert card.slow_packets(second) == slow or switch.daemon == "oracle"
+        assert offloaded(switch, first) and offloaded(switch, second)
+        pinger.terminate()
+        pinger.communicate()
+        until(lambda: "No such device" in switch.vsctl("get", "Interface", lone.port, "error"), "the row has its error")
+        assert [switch.vsctl("get", "Interface", vm.port, "error").strip() for vm in (first, second)] == ["[]"] * 2
+        # Nothing is left of it in the adapter, neither from it nor towards it.
+        until(lambda: not any(re.search(rf"^port {lone.vf + 1} |output:{lone.vf + 1}\b", rule) for rule in card.rules()), "no rule names it")
+        if switch.daemon == "ours":
+            until(lambda: honest(switch, card), "all that sluicectl says is true")
+    finally:
+        write(card.debug("find_rep"), lone.vf)
+    run("ip", "link", "set", lone.port, "addrgenmode", "none", "up")
+    until(lambda: switch.vsctl("get", "Interface", lone.port, "error").strip() == "[]", "the port is back")
+    until(lambda: lone.ping(first) == 3, "they talk again")
+    until_offloaded(switch, lone, send=lambda: lone.ping(first))
     bridge.close()
 
 

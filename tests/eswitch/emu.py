@@ -21,20 +21,28 @@ class Failed(Exception):
     """A command that did not do what it was told."""
 
 
+def status(command):
+    """(exit status, output) of COMMAND, a list or a line. A shell is started only for what needs one: in the lab each program costs."""
+    shell = isinstance(command, str) and re.search(r"[^\w\s./:=,@%+-]", command)
+    done = subprocess.run(command if shell or not isinstance(command, str) else command.split(), shell=bool(shell),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+    return done.returncode, done.stdout
+
+
 def sh(command, check=True):
     """What COMMAND says on stdout and stderr."""
-    done = subprocess.run(command, shell=isinstance(command, str), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          stdin=subprocess.DEVNULL)
-    if check and done.returncode:
-        raise Failed(f"{command}: {done.stdout}")
-    return done.stdout
+    code, said = status(command)
+    if check and code:
+        raise Failed(f"{command}: {said}")
+    return said
 
 
-def status(command):
-    """(exit status, output) of COMMAND."""
-    done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          stdin=subprocess.DEVNULL)
-    return done.returncode, done.stdout
+def batch(program, commands):
+    """COMMANDS of ip (or of another program that has -batch) one after the other, in one process."""
+    done = subprocess.run([*program.split(), "-batch", "-"], input="\n".join(commands) + "\n", stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise Failed(f"{program} -batch {commands}: {done.stdout}")
 
 
 def write(path, text):
@@ -73,6 +81,11 @@ def in_netns(name, function):
     thread.start()
     thread.join()
     return result[0]
+
+
+def silence(dev):
+    """IPv6 says nothing on DEV, so that counters stay still."""
+    write(f"/proc/sys/net/ipv6/conf/{dev}/disable_ipv6", 1)
 
 
 class Tc:
@@ -346,12 +359,12 @@ class Card:
     def _guest(self, name, dev, mac_address, address):
         if not os.path.exists(f"/sys/class/net/{dev}"):
             return  # it is there already
-        if name not in self.vms:
-            sh(f"ip netns add {name}")
+        new = name not in self.vms
+        batch("ip", [f"netns add {name}"] * new + [f"link set {dev} address {mac_address} netns {name}"])
+        if new:
             self.vms.append(name)
-        sh(f"ip link set {dev} address {mac_address} netns {name}")
-        sh(f"ip netns exec {name} sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1", check=False)
-        sh(f"ip -n {name} addr add {address}/16 dev {dev} && ip -n {name} link set {dev} up && ip -n {name} link set lo up")
+        in_netns(name, lambda: [silence(dev) for dev in ("all", "default")])
+        batch(f"ip -n {name}", [f"addr add {address}/16 dev {dev}", f"link set {dev} up", "link set lo up"])
 
     def guests(self, vfs):
         """Each VF in a namespace of its own with an address, and the far end of the cable in one too."""
@@ -361,15 +374,22 @@ class Card:
         return self
 
     def switchdev(self, vfs):
-        """VFS VFs in switchdev mode, all up, IPv6 silent so that counters stay still, an ingress qdisc on each port."""
+        """VFS VFs in switchdev mode, all up and silent, an ingress qdisc on each port."""
         self.numvfs(vfs)
         self.mode("switchdev")
         self.param("stats_period_ms", 100)
         for dev in self.ports(vfs):
-            write(f"/proc/sys/net/ipv6/conf/{dev}/disable_ipv6", 1)
-            sh(f"ip link set {dev} up && tc qdisc add dev {dev} ingress")
+            silence(dev)
+        self.ports_up(self.ports(vfs))
         self.vfs = vfs
         return self.guests(vfs)
+
+    def ports_up(self, devs):
+        """Ports up, with an ingress qdisc each."""
+        batch("ip", [f"link set {dev} up" for dev in devs])
+        for dev in devs:
+            done, said = TC.run(f"qdisc add dev {dev} ingress")
+            assert done, said
 
     def ports(self, vfs):
         return [self.pf()] + [self.rep(vf) for vf in range(vfs)]
@@ -432,8 +452,7 @@ class Card:
         for wire in self.wires:
             wire.close()
         self.wires = []
-        for name in self.vms:
-            sh(f"ip netns del {name}", check=False)
+        batch("ip", [f"netns del {name}" for name in self.vms if os.path.exists(f"/run/netns/{name}")])
         self.vms = []
         if os.path.exists(self.device()):
             write(f"{BUS}/del_device", self.number)

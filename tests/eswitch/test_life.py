@@ -49,8 +49,7 @@ def test_reload_under_traffic(make_card, rounds):
     for _ in rounds:
         noise = Noise(card)
         card.mode("switchdev")
-        for dev in card.ports(2):
-            sh(f"ip link set {dev} up && tc qdisc add dev {dev} ingress")
+        card.ports_up(card.ports(2))
         card.connect(card.rep(0), card.rep(1))
         noise.burst()
         card.reload()
@@ -70,8 +69,7 @@ def test_numvfs_under_traffic(make_card, rounds):
         assert card.rules() == [] and card.occupied("counters") == 0
         noise.wire.close()
         card.numvfs(2)
-        for dev in card.ports(2)[1:]:
-            sh(f"ip link set {dev} up && tc qdisc add dev {dev} ingress")
+        card.ports_up(card.ports(2)[1:])
         card.guests(2)
 
 

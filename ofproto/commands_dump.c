@@ -111,6 +111,9 @@ dump_one(const struct dp_flow_dumped *f, const struct place_state *state, void *
     }
     buf_puts(&dump->text, ", actions:");
     action_format(f->actions, f->actions_len, names, &dump->text);
+    if (dump->verbose && !dump->bridge && state->tier == PLACE_DP && f->extack) {
+        buf_putf(&dump->text, ", dp-extra-info:%s", f->extack);
+    }
     buf_putc(&dump->text, '\n');
     return true;
 }

@@ -11,7 +11,7 @@ unit_tests += tests/unit/test_execute tests/unit/test_user tests/unit/test_place
 
 # The eBPF datapath. The skeleton, with the compiled programs in it, is made by the build; its BPF bytecode is that of the build machine's byte order.
 ebpf_programs = lib/dp/ebpf.bpf.c lib/dp/ebpf_abi.h lib/dp/ebpf_act.bpf.h lib/dp/ebpf_maps.bpf.h lib/dp/ebpf_parse.bpf.h \
-	lib/dp/ebpf_police.bpf.h
+	lib/dp/ebpf_police.bpf.h lib/dp/meter.h
 EXTRA_DIST += $(ebpf_programs)
 if HAVE_EBPF
 libsluice_a_SOURCES += lib/dp/ebpf.c lib/dp/ebpf.h lib/dp/ebpf_adopt.c lib/dp/ebpf_encode.c lib/dp/ebpf_flow.c lib/dp/ebpf_hook.c lib/dp/ebpf_map.c \

@@ -109,6 +109,8 @@ struct dp_upcall {
 
 struct dp_meter_band { uint32_t rate, burst; };
 struct dp_meter { uint32_t id; bool pktps; bool keep_stats; unsigned n_bands; struct dp_meter_band bands[8]; };
+struct dp_meter_counter { uint64_t packets, bytes; };
+struct dp_meter_stats { struct dp_meter_counter met, dropped[8] /* By each band. */; };
 
 enum dp_port_event_type { DP_PORT_ADDED, DP_PORT_DELETED, DP_PORT_CHANGED };
 
@@ -180,6 +182,7 @@ struct dp_ops {
 
     int (*meter_set)(struct dp *, const struct dp_meter *);
     int (*meter_del)(struct dp *, uint32_t id);
+    int (*meter_get)(struct dp *, uint32_t id, struct dp_meter_stats *); /* -ENOENT: there is none. */
     int (*ct_flush)(struct dp *, const uint16_t *zone /* NULL: all */);
     const struct dp_features *(*features)(const struct dp *);
     uint64_t (*kernel_memory)(const struct dp *); /* Bytes that it has the kernel hold. NULL: not known. */

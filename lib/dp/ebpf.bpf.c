@@ -17,6 +17,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "lib/dp/ebpf_abi.h"
+#include "lib/dp/meter.h"
 #include "lib/dp/ebpf_maps.bpf.h"
 #include "lib/dp/ebpf_parse.bpf.h"
 #include "lib/dp/ebpf_police.bpf.h"
@@ -149,6 +150,7 @@ forward(struct __sk_buff *skb, struct scratch *s)
     }
     credit(skb, s, flow->slot);
     r.first = flow->first;
+    s->skip = 0;
     bpf_loop(flow->n & (2 * EBPF_MAX_ACTS - 1), act_one, &r, 0);
     if (r.recirc_id) {
         s->key.recirc_id = r.recirc_id;

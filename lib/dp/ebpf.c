@@ -39,6 +39,9 @@ ebpf_free(struct ebpf *e, bool destroy)
         ebpf_ports_close(e, destroy);
     }
     ebpf_rings_close(e);
+    if (e->user.meters == e->meters) {
+        e->user.meters = NULL;
+    }
     user_dp_uninit(&e->user);
     ebpf_flows_close(e);
     ebpf_unload(e, destroy);
@@ -80,6 +83,11 @@ ebpf_open(const char *name, const struct dp_settings *settings, struct loop *loo
     ebpf_space_init(&e->acts, e->settings.ebpf_actions);
     e->route = nl_pool_create(NETLINK_ROUTE);
     error = ebpf_load(e, why);
+    if (!error) {
+        free(e->user.meters);
+        e->user.meters = e->meters;
+        e->user.n_meters = EBPF_MAX_METERS;
+    }
     if (!error && e->adopted) {
         log_info(LOG_dp_ebpf, "%s: adopted %zu flows of an earlier daemon", name, ebpf_adopt(e));
     }
@@ -170,6 +178,7 @@ const struct dp_ops dp_ebpf_ops = {
     .execute = user_execute,
     .meter_set = user_meter_set,
     .meter_del = user_meter_del,
+    .meter_get = user_meter_get,
     .ct_flush = user_ct_flush,
     .features = ebpf_features,
     .kernel_memory = ebpf_kernel_memory,

@@ -79,6 +79,7 @@ struct ebpf {
     bool adopted;  /* The maps are those of an earlier daemon. */
     struct ebpf_config *config;    /* The programs' own memory. */
     struct ebpf_port_value *ports; /* EBPF_MAX_PORTS; the programs' own memory. */
+    struct meter *meters;          /* EBPF_MAX_METERS; the programs' own memory. What the daemon executes takes from the same buckets. */
     unsigned n_cpus;
     bool tcx;      /* The kernel has it. */
     bool tc_first; /* Filters of TC come before the programs. */

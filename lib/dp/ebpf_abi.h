@@ -26,6 +26,7 @@ _Static_assert(offsetof(struct flow_key, skb_priority) % 8 == 0
 #define EBPF_MAX_MASKS 256
 #define EBPF_MAX_HANDLERS 64
 #define EBPF_MAX_ACTS 64 /* Of one flow. */
+#define EBPF_MAX_METERS 1024
 #define EBPF_MAX_PACKET 65535
 
 /* Maps: flows. */
@@ -69,19 +70,28 @@ enum ebpf_act_kind {
     EBPF_ACT_MARK,
     EBPF_ACT_HASH,        /* arg: basis. */
     EBPF_ACT_RECIRC,      /* arg: the new recirc_id. Nothing follows. */
+    /* Each of these may leave out the 'skip' records behind it. */
+    EBPF_ACT_SKIP,        /* Always. */
+    EBPF_ACT_METER,       /* arg: its number. If the meter drops the packet. */
+    EBPF_ACT_SAMPLE,      /* arg: of 2^32, how many are sampled; UINT32_MAX all. If it is not. */
+    EBPF_ACT_IF_LONGER,   /* arg: bytes. If the packet, or each segment that it is to be cut into, is not longer. */
 };
-enum ebpf_layer { EBPF_L2, EBPF_ARP, EBPF_IPV4, EBPF_IPV6, EBPF_PORTS, EBPF_ICMP, EBPF_ICMPV6, EBPF_ND };
+enum ebpf_layer { EBPF_L2, EBPF_ARP, EBPF_IPV4, EBPF_IPV6, EBPF_PORTS, EBPF_SCTP_PORTS, EBPF_ICMP, EBPF_ICMPV6, EBPF_ND, EBPF_ND_SLL, EBPF_ND_TLL };
 /* Checksums that a write has to repair. */
 #define EBPF_SUM_IP 1        /* IPv4's own. */
 #define EBPF_SUM_PSEUDO 2    /* Of the transport layer, since the pseudo header changes. */
 #define EBPF_SUM_TRANSPORT 4 /* Of the transport layer, since that changes. */
 #define EBPF_SUM_IF_ROUTED 8 /* With EBPF_SUM_PSEUDO: not in a packet that a routing header sends elsewhere. */
+#define EBPF_SUM_SCTP 16     /* Of SCTP, whose ports are written. */
 struct ebpf_act {
     uint8_t kind, layer, at, len;
-    uint8_t sums, last, pad[2];
+    uint8_t sums, last;
+    uint16_t skip;
     uint32_t arg, max_len;
     uint8_t value[16], mask[16];
 };
+
+/* meters, by number: struct meter of lib/dp/meter.h; their memory is the daemon's too. */
 
 /* ifindexes: the number of an ifindex's port, with EBPF_POLICED if there is a limit on it. */
 #define EBPF_POLICED 0x80000000u

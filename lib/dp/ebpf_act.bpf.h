@@ -12,6 +12,17 @@ struct run {
     uint32_t recirc_id; /* Not 0: is to be looked up again. */
 };
 
+/* Has the port as much waiting as it may? No more than is configured, and no more than half of what the ring has free: however many ports flood it, there is
+ * room for one that begins. The daemon may have taken a record before it is counted: what waits may be below zero. */
+static __always_inline bool
+is_queue_full(const struct ebpf_port_value *port, void *ring, const struct ebpf_config *config)
+{
+    int64_t waits = (int64_t) (port->queued_bytes - port->taken_bytes);
+    uint64_t free = bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) - bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+
+    return waits > (int64_t) config->queue_bytes || waits > (int64_t) (free / 2);
+}
+
 /* The packet, at most 'max_len' bytes of it, into the ring of a handler; 'cookie' NULL: for a lookup. */
 static __noinline int
 upcall(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a, uint32_t max_len)
@@ -28,8 +39,7 @@ upcall(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a, uint3
     }
     handler = cpu % config->n_handlers;
     ring = bpf_map_lookup_elem(&rings, &handler);
-    /* The daemon may have taken a record before it is counted: the difference may be below zero. */
-    if (len > EBPF_MAX_PACKET || !ring || (int64_t) (port->queued_bytes - port->taken_bytes) > (int64_t) config->queue_bytes) {
+    if (len > EBPF_MAX_PACKET || !ring || is_queue_full(port, ring, config)) {
         count(EBPF_LOST, 1);
         return 0;
     }
@@ -145,9 +155,32 @@ layer_of(const struct scratch *s, uint8_t layer)
         return -1;
     }
     if (layer == EBPF_PORTS ? proto == IPPROTO_TCP || proto == IPPROTO_UDP
+        : layer == EBPF_SCTP_PORTS ? proto == IPPROTO_SCTP
         : layer == EBPF_ICMP ? is_ipv4 && proto == IPPROTO_ICMP
                              : is_ipv6 && proto == IPPROTO_ICMPV6 && (layer == EBPF_ICMPV6 || (nd && s->l4_len >= 24))) {
         return (int) s->l4;
+    }
+    return -1;
+}
+
+/* The option of neighbour discovery with the address that solicitations have (or advertisements: 'target'), as layer_of(). */
+static __noinline int
+nd_option_at(struct __sk_buff *skb, const struct scratch *s, bool target)
+{
+    uint32_t at = s->l4 + 24, end = s->l4 + s->l4_len;
+    uint8_t h[2];
+
+    if (layer_of(s, EBPF_ND) < 0 || s->key.tp_src != bpf_htons(target ? 136 : 135)) {
+        return -1;
+    }
+    for (unsigned i = 0; i < MAX_ND_OPTIONS; i++) {
+        if (at >= end || end - at < 8 || bpf_skb_load_bytes(skb, at, h, 2) || !h[1] || end - at < h[1] * 8u) {
+            return -1;
+        }
+        if (h[0] == (target ? 2 : 1) && h[1] == 1) {
+            return (int) at;
+        }
+        at += h[1] * 8u;
     }
     return -1;
 }
@@ -172,6 +205,54 @@ repair_sums(struct __sk_buff *skb, const struct scratch *s, uint8_t sums, int64_
     return error;
 }
 
+/* The product of two polynomials over GF(2) modulo that of CRC32c, in whose notation the highest bit is the constant. */
+static __always_inline uint32_t
+crc_times(uint32_t a, uint32_t b)
+{
+    uint32_t product = 0;
+
+    for (unsigned i = 0; i < 32; i++) {
+        product ^= b & -(a >> 31);
+        a <<= 1;
+        b = b >> 1 ^ (0x82f63b78 & -(b & 1));
+    }
+    return product;
+}
+
+/* A CRC is linear: how it changes depends on what changes in the packet and how far from its end that is, not on what is between. 'diff': of the four bytes that begin
+ * 'len' bytes before the end (RFC 9260 appendix A; as there, the first byte is the lowest). */
+static __noinline uint32_t
+crc_diff(uint32_t diff, uint32_t len)
+{
+    uint32_t power = 1u << 23 /* x^8: a byte. */, times;
+
+    for (unsigned i = 0; i < 16; i++) {
+        times = -(len >> i & 1);
+        diff = (crc_times(diff, power) & times) | (diff & ~times);
+        power = crc_times(power, power);
+    }
+    return diff;
+}
+
+static __always_inline uint32_t
+little_endian(uint32_t x)
+{
+    return __builtin_bswap32(bpf_htonl(x));
+}
+
+/* SCTP's checksum is right after the ports changed if it was before, and as wrong as it was if not. */
+static __always_inline int
+repair_sctp(struct __sk_buff *skb, const struct scratch *s, uint32_t was, uint32_t is)
+{
+    uint32_t sum;
+
+    if (bpf_skb_load_bytes(skb, s->l4 + 8, &sum, 4)) {
+        return -1;
+    }
+    sum ^= little_endian(crc_diff(little_endian(was ^ is), s->l4_len));
+    return (int) bpf_skb_store_bytes(skb, s->l4 + 8, &sum, 4, BPF_F_RECOMPUTE_CSUM);
+}
+
 /* Fields are written as whole 32-bit words where a checksum covers them, since that is how differences of checksums are reckoned. */
 static __noinline int
 write_field(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a)
@@ -179,7 +260,7 @@ write_field(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a)
     uint32_t was[4] = {0}, is[4] = {0};
     const uint32_t *value = (const void *) a->value, *mask = (const void *) a->mask;
     uint64_t len = a->len - 1;
-    int base = layer_of(s, a->layer);
+    int base = a->layer >= EBPF_ND_SLL ? nd_option_at(skb, s, a->layer == EBPF_ND_TLL) : layer_of(s, a->layer);
     uint64_t flags = a->layer == EBPF_L2 || a->sums & (EBPF_SUM_IP | EBPF_SUM_TRANSPORT) ? 0 : BPF_F_RECOMPUTE_CSUM;
 
     if (base < 0) {
@@ -199,6 +280,9 @@ write_field(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a)
     /* First the bytes: the checksum may be among them, as it was. */
     if (bpf_skb_store_bytes(skb, (uint32_t) base + a->at, is, (uint32_t) len, flags)) {
         return -1;
+    }
+    if (a->sums & EBPF_SUM_SCTP) {
+        return repair_sctp(skb, s, was[0], is[0]);
     }
     return a->sums ? repair_sums(skb, s, a->sums, bpf_csum_diff(was, sizeof was, is, sizeof is, 0)) : 0;
 }
@@ -241,14 +325,58 @@ hash_l4(const struct flow_key *k, uint32_t basis)
     return (uint32_t) (h >> 32) ? (uint32_t) (h >> 32) : 1;
 }
 
+static __noinline bool
+passes_meter(struct __sk_buff *skb, uint32_t id)
+{
+    struct meter *m = bpf_map_lookup_elem(&meters, &id);
+
+    return !m || meter_pass(m, frame_len(skb), (int64_t) bpf_ktime_get_ns());
+}
+
+/* Is the packet, or each of the segments that will be made of it, longer? */
+static __always_inline bool
+is_longer(struct __sk_buff *skb, const struct scratch *s, uint32_t than)
+{
+    uint32_t header = 8; /* UDP's. */
+    uint8_t offset;
+
+    if (!skb->gso_size || !s->l4) {
+        return frame_len(skb) > than;
+    }
+    if (s->key.nw_proto == IPPROTO_TCP) {
+        header = bpf_skb_load_bytes(skb, s->l4 + 12, &offset, 1) ? 20 : (offset >> 4) * 4u;
+    }
+    return s->l4 + header + skb->gso_size + frame_len(skb) - skb->len > than;
+}
+
+static __always_inline bool
+takes(struct run *r, const struct ebpf_act *a)
+{
+    switch (a->kind) {
+    case EBPF_ACT_METER:
+        return passes_meter(r->skb, a->arg);
+    case EBPF_ACT_SAMPLE:
+        return a->arg == UINT32_MAX || bpf_get_prandom_u32() < a->arg;
+    case EBPF_ACT_IF_LONGER:
+        return is_longer(r->skb, r->s, a->arg);
+    default:
+        return false;
+    }
+}
+
 static long
 act_one(uint32_t i, struct run *r)
 {
     uint32_t at = r->first + i;
-    const struct ebpf_act *a = bpf_map_lookup_elem(&acts, &at);
+    const struct ebpf_act *a;
     struct flow_key *k = &r->s->key;
     int error = 0;
 
+    if (r->s->skip) {
+        r->s->skip--;
+        return 0;
+    }
+    a = bpf_map_lookup_elem(&acts, &at);
     if (!a) {
         return 1;
     }
@@ -280,6 +408,12 @@ act_one(uint32_t i, struct run *r)
     case EBPF_ACT_RECIRC:
         r->recirc_id = a->arg;
         return 1;
+    case EBPF_ACT_SKIP:
+    case EBPF_ACT_METER:
+    case EBPF_ACT_SAMPLE:
+    case EBPF_ACT_IF_LONGER:
+        r->s->skip = takes(r, a) ? 0 : a->skip;
+        break;
     default:
         return 1;
     }

@@ -100,11 +100,13 @@ set_icmp(struct encoding *e, const struct flow_key *k, const struct flow_key *m)
 static void
 set_nd(struct encoding *e, const struct flow_key *k, const struct flow_key *m)
 {
-    if (m->nd_reserved || m->nd_options_type || !eth_addr_is_zero(m->arp_sha) || !eth_addr_is_zero(m->arp_tha)) {
-        e->why = "it sets an option of neighbour discovery";
+    if (m->nd_reserved || m->nd_options_type) {
+        e->why = "it sets the flags of neighbour discovery, or the type of an option";
         return;
     }
     put_write(e, (struct place_in_packet){EBPF_ND, ND_TARGET, 16, EBPF_SUM_TRANSPORT}, &k->nd_target, &m->nd_target);
+    put_write(e, (struct place_in_packet){EBPF_ND_SLL, 2, 6, EBPF_SUM_TRANSPORT}, &k->arp_sha, &m->arp_sha);
+    put_write(e, (struct place_in_packet){EBPF_ND_TLL, 2, 6, EBPF_SUM_TRANSPORT}, &k->arp_tha, &m->arp_tha);
 }
 
 static void
@@ -152,7 +154,7 @@ set(struct encoding *e, const struct action_set *a)
         set_metadata(e, EBPF_ACT_MARK, k->pkt_mark, m->pkt_mark);
         break;
     case SET_SCTP:
-        e->why = "it sets a port of SCTP, whose checksum programs cannot reckon";
+        put_write(e, (struct place_in_packet){EBPF_SCTP_PORTS, 0, 4, EBPF_SUM_SCTP}, ports, port_masks);
         break;
     case SET_MPLS:
         e->why = "it sets a field of MPLS";
@@ -168,6 +170,15 @@ set(struct encoding *e, const struct action_set *a)
     }
 }
 
+/* Records that are not executed when the one at 'from' says so: all from there to the end. */
+static void
+skip_to_end(struct encoding *e, uint32_t from)
+{
+    if (from < e->n) {
+        e->acts[from].skip = (uint16_t) (e->n - from - 1);
+    }
+}
+
 /* Does the list leave the packet as it is for who comes after? */
 static bool
 changes_nothing(const void *list, size_t size)
@@ -175,10 +186,30 @@ changes_nothing(const void *list, size_t size)
     const struct action *a;
 
     ACTION_FOR_EACH (a, list, size) {
+        const struct action_check_len *check = (const struct action_check_len *) a;
         size_t nested_size;
-        const struct action *nested = a->kind == ACTION_CLONE ? action_nested(a, &nested_size) : NULL;
+        const void *nested;
 
-        if (nested ? !changes_nothing(nested, nested_size) : a->kind != ACTION_OUTPUT && a->kind != ACTION_USERSPACE) {
+        switch ((enum action_kind) a->kind) {
+        case ACTION_OUTPUT:
+        case ACTION_USERSPACE:
+        case ACTION_METER:
+        case ACTION_TRUNC:
+        case ACTION_DROP:
+            break;
+        case ACTION_CLONE:
+        case ACTION_SAMPLE:
+            nested = action_nested(a, &nested_size);
+            if (!changes_nothing(nested, nested_size)) {
+                return false;
+            }
+            break;
+        case ACTION_CHECK_LEN:
+            if (!changes_nothing(check + 1, a->size - sizeof *check)) {
+                return false;
+            }
+            break;
+        default:
             return false;
         }
     }
@@ -187,17 +218,45 @@ changes_nothing(const void *list, size_t size)
 
 static void encode_list(struct encoding *, const void *list, size_t size);
 
+/* A list of its own: what it does to the packet stays inside. Programs have one packet: it may change it where nobody comes after. */
 static void
-encode_clone(struct encoding *e, const struct action *a, bool last)
+encode_apart(struct encoding *e, const void *list, size_t size, bool last)
 {
-    size_t size;
-    const struct action *nested = action_nested(a, &size);
+    uint32_t max_len = e->max_len;
 
-    if (!last && !changes_nothing(nested, size)) {
+    if (!last && !changes_nothing(list, size)) {
         e->why = "it changes a copy and goes on with the packet";
         return;
     }
-    encode_list(e, nested, size);
+    encode_list(e, list, size);
+    e->max_len = max_len;
+}
+
+static void
+encode_sample(struct encoding *e, const struct action_sample *a, bool last)
+{
+    uint32_t at = e->n;
+
+    put(e, EBPF_ACT_SAMPLE)->arg = a->probability;
+    encode_apart(e, a + 1, a->nested_size, last);
+    skip_to_end(e, at);
+}
+
+static void
+encode_check_len(struct encoding *e, const struct action_check_len *a, bool last)
+{
+    const uint8_t *lists = (const uint8_t *) (a + 1);
+    uint32_t at = e->n, middle;
+
+    put(e, EBPF_ACT_IF_LONGER)->arg = a->len;
+    encode_apart(e, lists, a->greater_size, last);
+    middle = e->n;
+    put(e, EBPF_ACT_SKIP);
+    skip_to_end(e, at);
+    if (!e->why) {
+        encode_apart(e, lists + a->greater_size, a->a.size - sizeof *a - a->greater_size, last);
+        skip_to_end(e, middle);
+    }
 }
 
 static void
@@ -248,16 +307,16 @@ encode_one(struct encoding *e, const struct action *a, bool last)
         e->max_len = ((const struct action_trunc *) a)->max_len;
         break;
     case ACTION_CLONE:
-        encode_clone(e, a, last);
+        encode_apart(e, (const struct action_clone *) a + 1, ((const struct action_clone *) a)->nested_size, last);
         break;
     case ACTION_METER:
-        e->why = "it is metered";
+        put(e, EBPF_ACT_METER)->arg = ((const struct action_meter *) a)->id;
         break;
     case ACTION_SAMPLE:
-        e->why = "it is sampled";
+        encode_sample(e, (const struct action_sample *) a, last);
         break;
     case ACTION_CHECK_LEN:
-        e->why = "it depends on the packet's length";
+        encode_check_len(e, (const struct action_check_len *) a, last);
         break;
     case ACTION_PUSH_MPLS:
     case ACTION_POP_MPLS:
@@ -273,18 +332,61 @@ encode_one(struct encoding *e, const struct action *a, bool last)
     }
 }
 
+/* A meter that drops the packet ends the list that it stands in. */
+static void
+end_at_meters(struct encoding *e, uint32_t first)
+{
+    for (uint32_t i = first; i < e->n; i++) {
+        if (e->acts[i].kind == EBPF_ACT_METER && !e->acts[i].last) {
+            e->acts[i].last = true; /* Of an inner list: those around it need not look again. */
+            skip_to_end(e, i);
+        }
+    }
+}
+
 static void
 encode_list(struct encoding *e, const void *list, size_t size)
 {
     const uint8_t *end = (const uint8_t *) list + size;
+    uint32_t first = e->n;
     const struct action *a;
 
     ACTION_FOR_EACH (a, list, size) {
         encode_one(e, a, (const uint8_t *) action_next(a) >= end);
         if (e->why || a->kind == ACTION_DROP) {
-            return;
+            break;
         }
     }
+    end_at_meters(e, first);
+}
+
+/* Does nothing come after the record 'i' where that is executed? */
+static bool
+is_last(const struct ebpf_act *acts, uint32_t n, uint32_t i)
+{
+    for (i++; i < n && acts[i].kind == EBPF_ACT_SKIP; i += acts[i].skip + 1u) {
+        continue;
+    }
+    return i >= n;
+}
+
+/* An output of a part cannot be taken back. If but outputs of the whole to other ports follow, it may as well come last. */
+static bool
+put_last(struct ebpf_act *acts, uint32_t n, uint32_t i)
+{
+    struct ebpf_act part = acts[i];
+
+    for (uint32_t j = 0; j < n; j++) {
+        uint32_t resumed = j + 1 + acts[j].skip;
+
+        /* Either both its old place and the new one are skipped, or neither. */
+        if (j < i ? resumed > i && resumed < n : j > i && (acts[j].kind != EBPF_ACT_OUTPUT || acts[j].max_len || acts[j].arg == part.arg)) {
+            return false;
+        }
+    }
+    memmove(&acts[i], &acts[i + 1], (n - i - 1) * sizeof *acts);
+    acts[n - 1] = part;
+    return true;
 }
 
 const char *
@@ -293,12 +395,14 @@ ebpf_encode(const void *actions, size_t len, struct ebpf_act *acts, uint32_t *n)
     struct encoding e = {.acts = acts};
 
     encode_list(&e, actions, len);
-    if (!e.why && e.n && acts[e.n - 1].kind == EBPF_ACT_OUTPUT) {
-        acts[e.n - 1].last = true;
+    for (uint32_t i = 0; !e.why && i < e.n; i++) {
+        if (acts[i].kind == EBPF_ACT_OUTPUT && acts[i].max_len && !is_last(acts, e.n, i) && !put_last(acts, e.n, i)) {
+            e.why = "it goes on after the output of a part";
+        }
     }
     for (uint32_t i = 0; !e.why && i < e.n; i++) {
-        if (acts[i].kind == EBPF_ACT_OUTPUT && acts[i].max_len && !acts[i].last) {
-            e.why = "it goes on after the output of a part";
+        if (acts[i].kind == EBPF_ACT_OUTPUT) {
+            acts[i].last = is_last(acts, e.n, i);
         }
     }
     *n = e.why ? 0 : e.n;

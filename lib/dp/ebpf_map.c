@@ -62,6 +62,12 @@ ports_size(void)
     return EBPF_MAX_PORTS * sizeof(struct ebpf_port_value);
 }
 
+static size_t
+meters_size(void)
+{
+    return EBPF_MAX_METERS * sizeof(struct meter);
+}
+
 /* Is there a bpffs at the usual place? If not, one is mounted there, as other users of eBPF do. 0 or -errno. */
 static int
 find_bpffs(void)
@@ -146,9 +152,13 @@ unload(struct ebpf *e)
     if (e->ports) {
         munmap(e->ports, ports_size());
     }
+    if (e->meters) {
+        munmap(e->meters, meters_size());
+    }
     ebpf_bpf__destroy(e->programs);
     e->config = NULL;
     e->ports = NULL;
+    e->meters = NULL;
     e->programs = NULL;
 }
 
@@ -170,7 +180,8 @@ load(struct ebpf *e)
     }
     e->config = share(e->programs->maps.config_map, sizeof *e->config);
     e->ports = share(e->programs->maps.ports, ports_size());
-    if (!e->config || !e->ports) {
+    e->meters = share(e->programs->maps.meters, meters_size());
+    if (!e->config || !e->ports || !e->meters) {
         return -ENOMEM;
     }
     if (e->config->abi && e->config->abi != EBPF_ABI) {

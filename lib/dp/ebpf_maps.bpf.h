@@ -12,6 +12,7 @@ struct scratch {
     uint32_t tags;       /* VLAN tags, that beside the packet included. */
     bool routed;         /* It is on its way to elsewhere by a routing header. */
     bool l4_whole;       /* The transport header is all there. */
+    uint32_t skip;       /* So many records of the flow. Not on the stack: before 6.7 the verifier takes what it is at a loop's first turn for what it always is. */
 };
 
 struct {
@@ -87,6 +88,14 @@ struct {
     __type(key, uint32_t);
     __type(value, struct ebpf_act);
 } acts SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, EBPF_MAX_METERS);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, uint32_t);
+    __type(value, struct meter);
+} meters SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

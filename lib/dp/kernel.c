@@ -257,6 +257,7 @@ const struct dp_ops dp_kernel_ops = {
     .execute = kernel_execute,
     .meter_set = kernel_meter_set,
     .meter_del = kernel_meter_del,
+    .meter_get = kernel_meter_get,
     .ct_flush = kernel_ct_flush,
     .features = kernel_features,
     .lookup_stats = kernel_lookup_stats,

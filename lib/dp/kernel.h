@@ -90,6 +90,7 @@ void kernel_wake(struct dp *);
 /* kernel_meter.c */
 int kernel_meter_set(struct dp *, const struct dp_meter *);
 int kernel_meter_del(struct dp *, uint32_t id);
+int kernel_meter_get(struct dp *, uint32_t id, struct dp_meter_stats *);
 int kernel_ct_flush(struct dp *, const uint16_t *zone);
 
 /* kernel_probe.c: finds what this kernel can do, by flows and packets that leave nothing behind. */

@@ -64,6 +64,62 @@ kernel_meter_del(struct dp *dp, uint32_t id)
     return error;
 }
 
+static void
+counter_read(struct nl_attr a, struct dp_meter_counter *c)
+{
+    struct ovs_flow_stats s;
+
+    if (a.len >= sizeof s) {
+        memcpy(&s, a.data, sizeof s);
+        *c = (struct dp_meter_counter){s.n_packets, s.n_bytes};
+    }
+}
+
+/* include/uapi/linux/openvswitch.h: the reply has the meter's counters, and nested ones of each band. */
+static void
+stats_decode(const struct nl_attr *tb, struct dp_meter_stats *stats)
+{
+    struct slice bands = nl_attr_slice(tb[OVS_METER_ATTR_BANDS]);
+    struct nl_attr band;
+
+    *stats = (struct dp_meter_stats){.met = {0, 0}};
+    counter_read(tb[OVS_METER_ATTR_STATS], &stats->met);
+    for (unsigned i = 0; i < ARRAY_SIZE(stats->dropped) && nl_attr_next(&bands, &band) > 0; i++) {
+        struct nl_attr nested[OVS_BAND_ATTR_MAX + 1];
+
+        if (!nl_attrs_parse(nl_attr_slice(band), nested, ARRAY_SIZE(nested), NULL)) {
+            counter_read(nested[OVS_BAND_ATTR_STATS], &stats->dropped[i]);
+        }
+    }
+}
+
+int
+kernel_meter_get(struct dp *dp, uint32_t id, struct dp_meter_stats *stats)
+{
+    struct kernel *k = kernel_cast(dp);
+    struct buf b = BUF_EMPTY, reply = BUF_EMPTY;
+    struct nl_attr tb[OVS_METER_ATTR_MAX + 1];
+    size_t at;
+    int error;
+
+    if (!k->meter_family) {
+        return -EOPNOTSUPP;
+    }
+    at = kernel_begin(k, &b, k->meter_family, OVS_METER_CMD_GET, 0);
+    nl_put_u32(&b, OVS_METER_ATTR_ID, id);
+    nl_msg_end(&b, at);
+    error = nl_pool_transact(k->pool, &b, &reply, NULL);
+    if (!error && (!reply.len || kernel_parse(k, nl_msg_at(&reply, 0), tb, ARRAY_SIZE(tb)))) {
+        error = -EPROTO;
+    }
+    if (!error) {
+        stats_decode(tb, stats);
+    }
+    buf_free(&b);
+    buf_free(&reply);
+    return error;
+}
+
 static size_t
 ct_begin(struct buf *b, uint8_t cmd, uint8_t family, uint16_t flags)
 {

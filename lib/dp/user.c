@@ -25,9 +25,6 @@ user_dp_uninit(struct user_dp *u)
         user_port_close(u->all_ports->ports[i]);
     }
     free(u->all_ports);
-    for (unsigned i = 0; i < USER_MAX_METERS; i++) {
-        free(u->meters[i]);
-    }
     classifier_destroy(u->flows);
     htable_destroy(&u->by_ufid);
     free(u->meters);
@@ -58,7 +55,8 @@ user_dp_init(struct user_dp *u, const struct dp_ops *ops, const char *name, unsi
     u->all_ports = xzalloc(sizeof *u->all_ports);
     u->flows = classifier_create();
     htable_init(&u->by_ufid);
-    u->meters = xcalloc(USER_MAX_METERS, sizeof(struct user_meter *));
+    u->meters = xcalloc(USER_MAX_METERS, sizeof *u->meters);
+    u->n_meters = USER_MAX_METERS;
     user_handlers_create(u);
 }
 
@@ -308,7 +306,7 @@ user_lookup_stats(struct dp *dp, uint64_t *hit, uint64_t *missed, uint64_t *lost
         .type = TYPE, .probe = u_probe, .open = OPEN, .close = u_close, .port_add = u_port_add, .port_del = user_port_del, .port_dump = u_port_dump, \
         .port_stats = u_port_stats, .port_has_device = u_port_has_device, .port_config = u_port_config, .port_watch = user_port_watch, .recv = user_recv, .wake = user_wake, \
         .flow_put = user_flow_put, .flow_del = user_flow_del, .flow_get = user_flow_get, .flow_dump = user_flow_dump, \
-        .flow_flush = user_flow_flush, .execute = user_execute, .meter_set = user_meter_set, .meter_del = user_meter_del, \
+        .flow_flush = user_flow_flush, .execute = user_execute, .meter_set = user_meter_set, .meter_del = user_meter_del, .meter_get = user_meter_get, \
         .ct_flush = user_ct_flush, .features = u_features, .lookup_stats = user_lookup_stats, \
     }
 const struct dp_ops dp_dummy_ops = USER_OPS("dummy", dummy_open);

@@ -17,6 +17,7 @@
 #include "lib/base/rcu.h"
 #include "lib/dp/dp.h"
 #include "lib/dp/execute.h"
+#include "lib/dp/meter.h"
 #include "lib/flow/classifier.h"
 
 #define USER_MAX_PORTS 65536
@@ -42,13 +43,6 @@ struct user_port {
 struct user_port_vector {
     size_t n;
     struct user_port *ports[];
-};
-
-struct user_meter {
-    struct dp_meter config;
-    pthread_mutex_t mutex;
-    int64_t tokens[8]; /* Of each band, in thousandths of its unit. */
-    int64_t used_ms;
 };
 
 struct user_actions {
@@ -100,7 +94,8 @@ struct user_dp {
     struct user_port_vector *all_ports; /* RCU. Written by the main thread. */
     struct classifier *flows;
     struct htable by_ufid;         /* Under 'mutex'. */
-    struct user_meter **meters;    /* RCU: USER_MAX_METERS by id. */
+    struct meter *meters;          /* By id; atomic. Of who embeds this, if it has its own. */
+    uint32_t n_meters;
     uint64_t n_hit, n_missed, n_lost; /* Atomic. */
     bool taps; /* Internal ports are TAP devices. */
     const struct user_source *source; /* NULL: none. */
@@ -147,7 +142,7 @@ int user_flow_dump(struct dp *, bool terse, bool (*fn)(const struct dp_flow_dump
 int user_flow_flush(struct dp *);
 int user_meter_set(struct dp *, const struct dp_meter *);
 int user_meter_del(struct dp *, uint32_t id);
-bool user_meter_pass(struct user_meter *, const struct packet *);
+int user_meter_get(struct dp *, uint32_t id, struct dp_meter_stats *);
 
 /* user_upcall.c */
 void user_process(struct user_dp *, unsigned handler, struct packet *, struct flow_key *); /* RCU read section. Takes the packet. */

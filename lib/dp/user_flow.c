@@ -222,37 +222,49 @@ user_flow_flush(struct dp *dp)
     return 0;
 }
 
-/* Bits of a kbps band or packets, in thousandths. */
-static int64_t
-meter_capacity(const struct dp_meter *m, unsigned band)
+/* Who meets it meanwhile lets all pass. */
+static void
+meter_write(struct meter *m, const struct dp_meter *config)
 {
-    const struct dp_meter_band *b = &m->bands[band];
-    int64_t unit = m->pktps ? 1000 : 1000 * 1000;
+    METER_STORE(m->unit, METER_NONE);
+    for (unsigned i = 0; i < config->n_bands; i++) {
+        const struct dp_meter_band *from = &config->bands[i];
+        struct meter_band *to = &m->bands[i];
+        int64_t full = (int64_t) (from->burst ? from->burst : from->rate) * 1000000000 / from->rate;
 
-    return (int64_t) (b->burst ? b->burst : b->rate) * unit;
+        METER_STORE(to->rate, from->rate);
+        METER_STORE(to->full_ns, full);
+        METER_STORE(to->empty_ns, now_us() * 1000 - full);
+    }
+    if (!config->keep_stats) {
+        m->met = (struct meter_counter){0, 0};
+        for (unsigned i = 0; i < METER_BANDS; i++) {
+            m->bands[i].dropped = (struct meter_counter){0, 0};
+        }
+    }
+    METER_STORE(m->n_bands, config->n_bands);
+    __atomic_store_n(&m->unit, config->pktps ? METER_PKTPS : METER_KBPS, __ATOMIC_RELEASE);
 }
 
 int
 user_meter_set(struct dp *dp, const struct dp_meter *config)
 {
     struct user_dp *u = user_dp_cast(dp);
-    struct user_meter *m, *was;
 
-    if (config->id >= USER_MAX_METERS) {
+    if (config->id >= u->n_meters) {
         return -EFBIG;
     }
-    if (config->n_bands > ARRAY_SIZE(config->bands)) {
+    if (config->n_bands > METER_BANDS) {
         return -EINVAL;
     }
-    m = xzalloc(sizeof *m);
-    m->config = *config;
-    pthread_mutex_init(&m->mutex, NULL);
-    m->used_ms = now_ms();
     for (unsigned i = 0; i < config->n_bands; i++) {
-        m->tokens[i] = meter_capacity(config, i);
+        if (!config->bands[i].rate) {
+            return -EINVAL; /* As openvswitch.ko. */
+        }
     }
-    was = __atomic_exchange_n(&u->meters[config->id], m, __ATOMIC_ACQ_REL);
-    rcu_postpone_free(was);
+    pthread_mutex_lock(&u->mutex);
+    meter_write(&u->meters[config->id], config);
+    pthread_mutex_unlock(&u->mutex);
     return 0;
 }
 
@@ -260,32 +272,29 @@ int
 user_meter_del(struct dp *dp, uint32_t id)
 {
     struct user_dp *u = user_dp_cast(dp);
-    struct user_meter *was = id < USER_MAX_METERS ? __atomic_exchange_n(&u->meters[id], NULL, __ATOMIC_ACQ_REL) : NULL;
 
-    rcu_postpone_free(was);
-    return was ? 0 : -ENOENT;
+    return id < u->n_meters && __atomic_exchange_n(&u->meters[id].unit, METER_NONE, __ATOMIC_RELAXED) ? 0 : -ENOENT;
 }
 
-/* Token buckets: a packet passes if every band has tokens for it. */
-bool
-user_meter_pass(struct user_meter *m, const struct packet *p)
+static void
+counter_read(const struct meter_counter *c, struct dp_meter_counter *out)
 {
-    int64_t cost = m->config.pktps ? 1000 : (int64_t) p->len * 8 * 1000, now = now_ms();
-    bool pass = true;
+    out->packets = METER_LOAD(c->packets);
+    out->bytes = METER_LOAD(c->bytes);
+}
 
-    pthread_mutex_lock(&m->mutex);
-    for (unsigned i = 0; i < m->config.n_bands; i++) {
-        /* A rate of n a second is n thousandths a millisecond. */
-        int64_t earned = (now - m->used_ms) * m->config.bands[i].rate * (m->config.pktps ? 1 : 1000);
+int
+user_meter_get(struct dp *dp, uint32_t id, struct dp_meter_stats *stats)
+{
+    const struct user_dp *u = user_dp_cast(dp);
+    const struct meter *m = id < u->n_meters ? &u->meters[id] : NULL;
 
-        m->tokens[i] = MIN(m->tokens[i] + earned, meter_capacity(&m->config, i));
-        if (m->tokens[i] >= cost) {
-            m->tokens[i] -= cost;
-        } else {
-            pass = false;
-        }
+    if (!m || METER_LOAD(m->unit) == METER_NONE) {
+        return -ENOENT;
     }
-    m->used_ms = now;
-    pthread_mutex_unlock(&m->mutex);
-    return pass;
+    counter_read(&m->met, &stats->met);
+    for (unsigned i = 0; i < METER_BANDS; i++) {
+        counter_read(&m->bands[i].dropped, &stats->dropped[i]);
+    }
+    return 0;
 }

@@ -163,10 +163,9 @@ execute_recirc(uint32_t id, struct packet *p, const struct flow_key *key, void *
 static bool
 execute_meter(uint32_t id, struct packet *p, void *carrier)
 {
-    struct carrier *c = carrier;
-    struct user_meter *m = id < USER_MAX_METERS ? __atomic_load_n(&c->u->meters[id], __ATOMIC_CONSUME) : NULL;
+    const struct carrier *c = carrier;
 
-    return !m || user_meter_pass(m, p);
+    return id >= c->u->n_meters || meter_pass(&c->u->meters[id], p->len, now_us() * 1000);
 }
 
 static uint32_t

@@ -417,10 +417,14 @@ meters_and_connections(void **state)
 {
     struct lab *lab = *state;
     struct dp_meter m = {.id = 3, .pktps = true, .n_bands = 1, .bands = {{10, 10}}};
+    struct dp_meter_stats stats;
     uint16_t zone = 5;
 
     assert_int_equal(lab->dp->ops->meter_set(lab->dp, &m), 0);
+    assert_int_equal(lab->dp->ops->meter_get(lab->dp, 3, &stats), 0);
+    assert_int_equal(stats.met.packets + stats.dropped[0].packets, 0);
     assert_int_equal(lab->dp->ops->meter_del(lab->dp, 3), 0);
+    assert_int_equal(lab->dp->ops->meter_get(lab->dp, 3, &stats), -ENOENT);
     assert_int_equal(lab->dp->ops->ct_flush(lab->dp, NULL), 0);
     assert_int_equal(lab->dp->ops->ct_flush(lab->dp, &zone), 0);
 }

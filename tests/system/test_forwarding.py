@@ -84,7 +84,7 @@ def test_rules_answer_arp(lan):
     equals(lambda: bridge.flow("arp,arp_op=1").packets, 2, "requests that the rule has seen")
 
 
-@pytest.mark.tiers("kernel")
+@pytest.mark.tiers("kernel", "ebpf")
 def test_vlan_limit(switch, lan):
     """What is behind the first tag is payload, unless other_config:vlan-limit says otherwise; either way the second packet finds the first one's flow."""
     bridge, first, second = lan

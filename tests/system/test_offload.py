@@ -91,7 +91,7 @@ def test_capabilities(switch, bridge):
     assert not [flow for flow in json.loads(sluicectl(switch, "flows", "--json")) if "recirc_id(0xfff" in flow["match"]], "asking leaves nothing"
 
 
-@pytest.mark.tiers("kernel")
+@pytest.mark.tiers("kernel", "ebpf")
 def test_without_offload_every_flow_says_so(switch, lan):
     bridge, first, second = lan
     first.send(datagram(first, second, 4013))

@@ -85,18 +85,75 @@ test_actions_become_records(void **state)
 }
 
 static void
+test_records_are_left_out(void **state)
+{
+    struct ebpf_act a[EBPF_MAX_ACTS];
+    uint32_t n;
+
+    assert_null(encode("sample(sample=50%,actions(3)),2", a, &n));
+    assert_int_equal(n, 3);
+    assert_true(a[0].kind == EBPF_ACT_SAMPLE && a[0].skip == 1 && a[0].arg > UINT32_MAX / 5 * 2 && a[0].arg < UINT32_MAX / 5 * 3);
+    assert_true(a[1].arg == 3 && !a[1].last && a[2].arg == 2 && a[2].last);
+    assert_null(encode("check_pkt_len(size=200,gt(push_vlan(vid=5,pcp=3),2),le(3))", a, &n));
+    assert_int_equal(n, 5);
+    assert_true(a[0].kind == EBPF_ACT_IF_LONGER && a[0].arg == 200 && a[0].skip == 3);
+    assert_true(a[2].arg == 2 && a[2].last && a[3].kind == EBPF_ACT_SKIP && a[3].skip == 1 && a[4].arg == 3 && a[4].last);
+    /* A meter ends the list that it stands in. */
+    assert_null(encode("clone(3,meter(7),3),meter(8),2", a, &n));
+    assert_int_equal(n, 5);
+    assert_true(a[1].kind == EBPF_ACT_METER && a[1].arg == 7 && a[1].skip == 1);
+    assert_true(a[3].kind == EBPF_ACT_METER && a[3].arg == 8 && a[3].skip == 1);
+    assert_null(encode("clone(meter(7)),2", a, &n));
+    assert_true(n == 2 && a[0].skip == 0);
+    /* Outputs of a part come last. */
+    assert_null(encode("meter(1),trunc(100),2,3,4", a, &n));
+    assert_true(n == 4 && a[0].skip == 3 && a[1].arg == 3 && !a[1].last && a[3].arg == 2 && a[3].max_len == 100 && a[3].last);
+    assert_null(encode("clone(trunc(100),2),3", a, &n));
+    assert_true(n == 2 && a[0].arg == 3 && !a[0].max_len && a[1].max_len == 100);
+}
+
+/* A packet a second, three at once; three kilobits at once. */
+static void
+test_meter_has_its_buckets(void **state)
+{
+    const int64_t second = 1000000000;
+    struct meter packets = {.unit = METER_PKTPS, .n_bands = 1, .bands = {{.rate = 1, .full_ns = 3 * second}}};
+    struct meter bits = {.unit = METER_KBPS, .n_bands = 2, .bands = {{.rate = 1, .full_ns = 3 * second}, {.rate = 100, .full_ns = second}}};
+    struct meter none = {.unit = METER_NONE};
+    int64_t now = 100 * second;
+
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(meter_pass(&packets, 1500, now), i < 3);
+        assert_int_equal(meter_pass(&bits, 125, now), i < 3);
+        assert_true(meter_pass(&none, 125, now));
+    }
+    assert_false(meter_pass(&packets, 1500, now + second / 2));
+    assert_true(meter_pass(&packets, 1500, now + second));
+    assert_false(meter_pass(&packets, 1500, now + second));
+    assert_true(meter_pass(&packets, 1500, now + second * 2));
+    assert_false(meter_pass(&bits, 376, now + 1000 * second)); /* More than it ever has. */
+    assert_true(meter_pass(&bits, 375, now + 1000 * second));
+    assert_int_equal(packets.met.packets, 9);
+    assert_int_equal(packets.bands[0].dropped.packets, 4);
+    assert_int_equal(packets.bands[0].dropped.bytes, 4 * 1500);
+    assert_int_equal(bits.bands[0].dropped.packets, 3);
+    assert_int_equal(bits.bands[1].dropped.packets, 0);
+    assert_int_equal(none.met.packets, 0);
+}
+
+static void
 test_what_programs_cannot_do_has_a_reason(void **state)
 {
     static const struct {
         const char *actions, *why;
     } refused[] = {
-        {"meter(1),2", "metered"},
-        {"sample(sample=50%,actions(3)),2", "sampled"},
+        {"sample(sample=50%,actions(push_vlan(vid=5,pcp=3),3)),2", "a copy"},
+        {"check_pkt_len(size=200,gt(2),le(recirc(0x1))),3", "a copy"},
         {"ct,recirc(0x1)", "tracks connections"},
-        {"check_pkt_len(size=200,gt(2),le(3))", "length"},
-        {"set(sctp(src=5)),2", "SCTP"},
         {"set(tunnel(tun_id=0x5,dst=2.2.2.2,ttl=64,flags(key))),2", "tunnel"},
-        {"trunc(100),2,3", "output of a part"},
+        {"trunc(100),2,push_vlan(vid=5,pcp=3),3", "output of a part"},
+        {"trunc(100),2,trunc(50),3", "output of a part"},
+        {"trunc(100),2,2", "output of a part"},
     };
     struct ebpf_act acts[EBPF_MAX_ACTS];
     struct buf many = BUF_EMPTY;
@@ -157,6 +214,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_field_of_packets_is_in_the_key),
         cmocka_unit_test(test_actions_become_records),
+        cmocka_unit_test(test_records_are_left_out),
+        cmocka_unit_test(test_meter_has_its_buckets),
         cmocka_unit_test(test_what_programs_cannot_do_has_a_reason),
         cmocka_unit_test(test_space_is_lent_once),
     };

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 
@@ -80,10 +81,15 @@ class Switch:
             run("ovsdb-tool", "create", path, SCHEMA)
         self.database = self.spawn("ovsdb-server", path, "--remote=punix:" + self.path("db.sock"), "--pidfile", "--log-file",
                                     "-vconsole:off", "--remote=db:Open_vSwitch,Open_vSwitch,manager_options")
-        until(lambda: os.path.exists(self.path("db.sock")), "ovsdb-server listens")
+        until(self._database_listens, "ovsdb-server listens")
         self.vsctl("--no-wait", "init")
         for key, value in self.tier.other_config.items():
             self.vsctl("--no-wait", "set", "Open_vSwitch", ".", f"other_config:{key}={value}")
+
+    def _database_listens(self):
+        """Its socket has a name a moment before that."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(self.path("db.sock")) == 0
 
     def stop_database(self):
         """Ends ovsdb-server; what it stores stays."""

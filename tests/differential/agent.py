@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs in the lab: both daemons on openvswitch.ko, each in a network namespace of its own, with the same bridges, ports and packets.
+"""Both daemons, each in a network namespace of its own, with the same bridges, ports and packets: agent.py [--show] DATAPATHS.
+
+kernel: both on openvswitch.ko, in the lab. ebpf: the installed daemon on its userspace datapath and ours on the eBPF one, on this host.
 
 Cases come in on standard input and what came of them goes out, one line of JSON each; --show: one case, and what came of it for people to read. Each port of the bridges has its other end in a second namespace,
 where frames are sent and received. After a packet MARKERS are sent through a bridge of their own: each is new to the datapath, so that the daemon, which takes
-what the datapath does not know in the order of its coming, has done with the packet once the marker is out. That takes one handler: one processor.
+what the datapath does not know in the order of its coming, has done with the packet once the marker is out. That takes one handler.
 """
 import json
 import os
@@ -31,14 +33,15 @@ ROUNDS = 3
 DURATION = re.compile(r"duration=[^,]*, ")
 COUNTERS = re.compile(r"n_packets=(\d+), n_bytes=(\d+), ")
 LOCAL = 0xfffffffe
+DATAPATHS = {"kernel": {"oracle": "system", "ours": "system"}, "ebpf": {"oracle": "netdev", "ours": "ebpf"}}
 
 
 class Plant:
     """A daemon with its database, bridges and ports; sockets at the other end of each port."""
 
-    def __init__(self, daemon):
+    def __init__(self, daemon, datapath):
         self.inner, self.outer = netns.unique("d"), netns.unique("w")
-        self.switch = Switch(daemon, Tier("kernel", **{"max-idle": "3600000"}), namespace=self.inner)
+        self.switch = Switch(daemon, Tier(datapath, datapath, **{"max-idle": "3600000", "n-handler-threads": "1"}), namespace=self.inner)
         self.sockets, self.sessions, self.control, self.database, self.n_markers = {}, {}, None, None, 0
 
     def start(self):
@@ -52,7 +55,7 @@ class Plant:
         run("ip", "-n", self.outer, "-batch", "-", stdin="".join(f"link set {port} up\n" for port in ports))
         self.switch.start_database()
         self.switch.start()
-        self.switch.vsctl(*[word for arguments in world.configuration("system", marker=True) for word in ["--", *arguments]][1:])
+        self.switch.vsctl(*[word for arguments in world.configuration("system", marker=True, datapath=self.switch.tier.datapath) for word in ["--", *arguments]][1:])
         for port, arguments in world.PORT_CONFIG.items():
             self.switch.ofctl("mod-port", arguments[0], port, arguments[1])
         self.switch.ofctl("add-flow", world.MARKER, "in_port=1,actions=move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],output:2")
@@ -146,9 +149,23 @@ class Plant:
                 counted[COUNTERS.sub("", rule)] = [packets + int(numbers[1]), length + int(numbers[2])]
         return counted
 
+    def port_counters(self, bridge):
+        """{number: (packets received, sent, bytes received, sent)}
+
+        Those of LOCAL the userspace datapath counts the other way round than openvswitch.ko and eBPF. Where it is compared with eBPF the bytes that go out are left out: a device
+        counts a tag in the packet, but not one beside it, where the kernel has it."""
+        counters = self.session(bridge).port_counters()
+        if self.switch.tier.datapath == "netdev":
+            received, sent, received_bytes, sent_bytes = counters[LOCAL]
+            counters[LOCAL] = [sent, received, sent_bytes, received_bytes]
+        if self.switch.tier.datapath != "system":
+            for port, numbers in counters.items():
+                numbers[2 if port == LOCAL else 3] = 0
+        return counters
+
     def megaflows(self):
         lines = self.control.call("dpctl/dump-flows", "--names").splitlines()
-        return [line for line in lines if f"in_port({world.MARKER_PORTS[0]})" not in line]
+        return [line for line in lines if "actions:" in line and f"in_port({world.MARKER_PORTS[0]})" not in line]
 
     def learned(self, bridge):
         """The MAC table without ages."""
@@ -180,7 +197,7 @@ def outcome(plants, case):
     frames = [(port, bytes.fromhex(frame)) for port, frame in case["frames"]]
     each(plants, "revalidator/purge")
     result = [{"refused": plant.prepare(case)} for plant in plants]
-    before = [{bridge: plant.session(bridge).port_counters() for bridge in case["messages"]} for plant in plants]
+    before = [{bridge: plant.port_counters(bridge) for bridge in case["messages"]} for plant in plants]
     first, second = [], []
     for number in range(len(frames)):
         each(plants, "revalidator/purge")
@@ -197,7 +214,7 @@ def outcome(plants, case):
     for i, plant in enumerate(plants):
         result[i]["rules"] = {bridge: plant.rules(bridge) for bridge in case["messages"]}
         result[i]["ports"] = {bridge: {str(port): [new - old for new, old in zip(numbers, before[i][bridge][port])]
-                                       for port, numbers in plant.session(bridge).port_counters().items()} for bridge in case["messages"]}
+                                       for port, numbers in plant.port_counters(bridge).items()} for bridge in case["messages"]}
         plant.forget(case)
     return result
 
@@ -211,7 +228,7 @@ def show(plants, case):
 
 
 def main():
-    plants = [Plant("oracle"), Plant("ours")]
+    plants = [Plant(*pair) for pair in DATAPATHS[sys.argv[-1]].items()]
     try:
         for plant in plants:
             plant.start()

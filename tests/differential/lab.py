@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab with both daemons in it, as seen from without: cases in, outcomes out."""
+"""Both daemons, in the lab or on this host, as seen from without: cases in, outcomes out."""
 import json
 import os
 import subprocess
@@ -8,6 +8,7 @@ import sys
 from openflow import recorded
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+DATAPATHS = os.environ.get("DIFFERENTIAL_DATAPATHS", "kernel")  # See agent.py.
 
 
 def as_json(case):
@@ -17,10 +18,10 @@ def as_json(case):
                        "frames": [(port, frame.hex()) for port, frame in case.frames]})
 
 
-def agent_command():
-    """The agent in the lab, which has one processor, since the order of upcalls matters."""
-    return [os.path.realpath(os.path.join(HERE, "..", "..", "utilities", "lab")), "--strict", "--cpus", "1", "--", "/usr/bin/python3",
-            os.path.join(HERE, "agent.py")]
+def agent_command(*options):
+    """The agent; in the lab where the datapaths want it. That has one processor, since the order of upcalls matters."""
+    lab = [os.path.realpath(os.path.join(HERE, "..", "..", "utilities", "lab")), "--strict", "--cpus", "1", "--"]
+    return [*(lab if DATAPATHS == "kernel" else []), "/usr/bin/python3", os.path.join(HERE, "agent.py"), *options, DATAPATHS]
 
 
 class Lab:
@@ -33,7 +34,7 @@ class Lab:
         """Ends the lab; it fails if the daemons did."""
         if self.process:
             self.process.stdin.close()
-            assert self._wait() == 0, f"the lab ended with status {self.process.returncode}"
+            assert self._wait() == 0, f"the agent ended with status {self.process.returncode}"
 
     def _start(self):
         self.process = subprocess.Popen(agent_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -52,7 +53,7 @@ class Lab:
             except ValueError:
                 print(line, end="", file=sys.stderr)
         status, self.process = self._wait(), None
-        raise AssertionError(f"the lab ended with status {status}")
+        raise AssertionError(f"the agent ended with status {status}")
 
     def outcome(self, line):
         """What the case LINE does: with the installed daemon, with ours."""

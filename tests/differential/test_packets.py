@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Differential test in the lab: random bridges, pipelines and packets, sent by real sockets through the installed daemon and ours, each on openvswitch.ko. The same packets
-must come out of the same ports, every rule and port count the same; and megaflows must be about as many.
+"""Differential test: random bridges, pipelines and packets, sent by real sockets through the installed daemon and ours, in the lab each on openvswitch.ko, or with
+DIFFERENTIAL_DATAPATHS=ebpf on this host (see agent.py). The same packets must come out of the same ports, every rule and port count the same; and megaflows must be
+about as many.
 
-A failing case is reduced, and written as a shell script that replays it: differential-lab-failure.sh in the current folder.
+A failing case is reduced, and written as a shell script that replays it: differential-KIND-failure.sh in the current folder.
 """
 import os
 import shlex
@@ -10,7 +11,7 @@ import shlex
 import pytest
 from cases import lab_cases
 from hypothesis import given
-from lab import Lab, agent_command, as_json
+from lab import DATAPATHS, Lab, agent_command, as_json
 from outcome import MEGAFLOWS_TOTAL, difference
 from search import CASES, Search, searching
 
@@ -18,11 +19,12 @@ PACKETS = 8
 LAB_CASES = CASES // 20
 
 
-def write_replay(case, path="differential-lab-failure.sh"):
-    """A script that runs the case in the lab and shows what both daemons make of it."""
+def write_replay(case):
+    """A script that runs the case and shows what both daemons make of it."""
+    path = f"differential-{'lab' if DATAPATHS == 'kernel' else DATAPATHS}-failure.sh"
     with open(path, "w") as file:
-        file.write("#!/bin/bash\n# usage: SLUICE_BUILD=FOLDER differential-lab-failure.sh\n#\n" + "".join(f"# {line}\n" for line in repr(case).splitlines()))
-        file.write(f"{shlex.join([*agent_command(), '--show'])} << 'END'\n{as_json(case)}\nEND\n")
+        file.write(f"#!/bin/bash\n# usage: SLUICE_BUILD=FOLDER {path}\n#\n" + "".join(f"# {line}\n" for line in repr(case).splitlines()))
+        file.write(f"{shlex.join(agent_command('--show'))} << 'END'\n{as_json(case)}\nEND\n")
     os.chmod(path, 0o755)
 
 

@@ -67,17 +67,18 @@ class Daemon:
         return self.control.call("ofproto/trace", bridge, packet, *(["-generate"] if generate else []))
 
 
-def configuration(kind="dummy", marker=False):
-    """ovs-vsctl's arguments, call by call, for bridges and ports of this kind: dummy or system."""
+def configuration(kind="dummy", marker=False, datapath=None):
+    """ovs-vsctl's arguments, call by call, for bridges and ports of this kind: dummy or system. DATAPATH: the bridges' where it is called otherwise."""
+    datapath = datapath or kind
     for bridge in BRIDGES:
-        yield ["add-br", bridge, "--", "set", "bridge", bridge, f"datapath_type={kind}", "fail_mode=secure",
+        yield ["add-br", bridge, "--", "set", "bridge", bridge, f"datapath_type={datapath}", "fail_mode=secure",
                "protocols=OpenFlow10,OpenFlow13"]
         for port, number in PORTS[bridge].items():
             interface = ["type=patch", f"options:peer={PATCHES[port]}"] if port in PATCHES else [f"type={kind}"]
             yield ["add-port", bridge, port, *SETTINGS.get(port, []), "--", "set", "interface", port, *interface,
                    f"ofport_request={number}"]
     if marker:
-        yield ["add-br", MARKER, "--", "set", "bridge", MARKER, f"datapath_type={kind}", "fail_mode=secure"]
+        yield ["add-br", MARKER, "--", "set", "bridge", MARKER, f"datapath_type={datapath}", "fail_mode=secure"]
         for number, port in enumerate(MARKER_PORTS, 1):
             yield ["add-port", MARKER, port, "--", "set", "interface", port, f"ofport_request={number}"]
 

@@ -11,7 +11,7 @@
 
 #include "lib/flow/key_layout.h"
 
-#define EBPF_ABI 2 /* Changes with this file: what another version left is not adopted. */
+#define EBPF_ABI 3 /* Changes with this file: what another version left is not adopted. */
 
 #define EBPF_META_FIRST (offsetof(struct flow_key, skb_priority) / 8)
 #define EBPF_META_WORDS 3

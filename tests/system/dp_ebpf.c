@@ -749,7 +749,7 @@ test_ring_has_room_for_another_port(void **state)
     struct dp_upcall up;
     unsigned from[N_WIRES + 1] = {0};
 
-    config->queue_bytes = EBPF_RING_BYTES;
+    config->queue_bytes = EBPF_DEFAULT_RING_KB * 1024;
     for (unsigned i = 0; i < 40000; i++) {
         send_packet(lab, p);
         assert_int_equal(send(lab->wires[1], p->data, p->len, 0), p->len);

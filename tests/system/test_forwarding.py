@@ -92,6 +92,7 @@ def test_vlan_limit(switch, lan):
     frame = tagged(tagged(datagram(first, second, 4000), 20), 10)
     for limit, rule in ((1, "dl_type=0x8100"), (2, "udp,tp_dst=4000")):
         switch.vsctl("set", "Open_vSwitch", ".", f"other_config:vlan-limit={limit}")
+        switch.appctl("revalidator/wait")
         try:
             for _ in range(2):
                 first.send(frame)

@@ -25,6 +25,9 @@ COUNTER(stream_tls_failed, "A TLS peer's handshake or record was refused.");
 #define HANDSHAKE_MS 15000
 #define RECEIVE_BYTES (16 * 1024) /* At once. */
 #define RECEIVE_TIMES 16          /* Of one stream in one turn of the loop. */
+#define PROMPT_US 50              /* How long the next request of a prompt peer is looked for before the loop sleeps. */
+#define PROMPT_ASLEEP_US 150      /* The same request as seen by who sleeps: waking takes its time. */
+#define PROMPT_REQUESTS 16        /* In a row that make a peer a prompt one. */
 #define SEND_BUFFER (2 << 20)     /* Of a unix socket: whoever reads a long answer finds more of it while the daemon does something else. */
 
 struct stream {
@@ -35,7 +38,9 @@ struct stream {
     struct stream_target target; /* Of an active stream. */
     enum stream_kind kind;
     bool accepted, open, dead, paused;
-    bool sent;  /* Since it was last received from. */
+    bool sent;         /* Since it was last received from. */
+    unsigned n_prompt; /* Requests in a row that soon followed an answer. */
+    int64_t answered;  /* When the last answer was sent, us. */
     bool *gone; /* Set by stream_close(), for a caller of readable(). */
     size_t low, high;
 
@@ -188,6 +193,31 @@ receive(struct stream *s)
     return n;
 }
 
+/* Notes how soon after an answer the peer has something to say again. */
+static void
+note_promptness(struct stream *s)
+{
+    if (s->sent) {
+        s->n_prompt = now_us() - s->answered < PROMPT_ASLEEP_US ? s->n_prompt + 1 : 0;
+    }
+}
+
+/* Of a peer that sends request after request and waits for each answer. To sleep between them and to be woken again costs the daemon as much as
+ * to look for the next, and the peer twice the time. -EAGAIN when it does not come. */
+static ssize_t
+receive_next_request(struct stream *s)
+{
+    ssize_t n;
+
+    do {
+        n = receive(s);
+    } while (n == -EAGAIN && now_us() - s->answered < PROMPT_US);
+    if (n == -EAGAIN) {
+        s->n_prompt = 0;
+    }
+    return n;
+}
+
 /* A peer that got no answer is likely to have sent more meanwhile: it is looked for before the loop sleeps. */
 static void
 receive_all(short events, void *s_)
@@ -196,7 +226,7 @@ receive_all(short events, void *s_)
     bool gone = false;
 
     for (unsigned i = 0; i < RECEIVE_TIMES && has_room(s); i++) {
-        ssize_t n = receive(s);
+        ssize_t n = s->sent && i ? receive_next_request(s) : receive(s);
 
         if (n <= 0) {
             if (n != -EAGAIN && n != -EINTR) {
@@ -204,6 +234,7 @@ receive_all(short events, void *s_)
             }
             return;
         }
+        note_promptness(s);
         s->sent = false;
         if (evbuffer_get_length(s->received) >= s->low) {
             s->gone = &gone;
@@ -213,7 +244,7 @@ receive_all(short events, void *s_)
             }
             s->gone = NULL;
         }
-        if (s->dead || s->sent) {
+        if (s->dead || (s->sent && s->n_prompt < PROMPT_REQUESTS)) {
             return;
         }
     }
@@ -537,6 +568,7 @@ stream_send(struct stream *s, const void *data, size_t n)
         return;
     }
     s->sent = true;
+    s->answered = now_us();
     if (s->open) {
         size_t sent = send_at_once(s, data, n);
 

@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	tests/eswitch/Makefile \
 	tests/eswitch/README.md \
 	tests/eswitch/build \
+	tests/eswitch/headers \
 	tests/eswitch/run \
 	tests/eswitch/conftest.py \
 	tests/eswitch/emu.py \

@@ -132,8 +132,8 @@ def test_statistics_are_exact(switch, lan):
     for _ in range(500):
         first.send(frame)
     equals(lambda: bridge.flow("udp,tp_dst=4000").packets, 500, "the rule's packets")
-    # The installed daemon takes TC's bytes as they are, 14 less than the frame for each packet that TC forwarded.
-    if (switch.daemon, switch.tier.name) != ("oracle", "tc"):
+    # The installed daemon takes TC's bytes as they are, 14 less than the frame for each packet that TC's software forwarded.
+    if switch.daemon != "oracle" or switch.tier.name not in ("tc", "hw"):
         equals(lambda: bridge.flow("udp,tp_dst=4000").bytes, 500 * 200, "the rule's bytes")
     # A packet counts when it is decided on, which may be before it arrives.
     arrived = 0
@@ -150,7 +150,9 @@ def test_statistics_survive_ageing(switch, lan):
     """What a flow counted is not lost when it leaves the datapath for lack of traffic."""
     bridge, first, second = lan
     bridge.set_flows("priority=10,udp,tp_dst=4000 actions=output:2", "priority=0 actions=NORMAL")
-    switch.vsctl("set", "Open_vSwitch", ".", "other_config:max-idle=500")
+    # The installed daemon makes no allowance for an adapter that tells a second late.
+    max_idle = 3000 if (switch.daemon, switch.tier.name) == ("oracle", "hw") else 500
+    switch.vsctl("set", "Open_vSwitch", ".", f"other_config:max-idle={max_idle}")
     try:
         for _ in range(20):
             first.send(datagram(first, second, 4000))

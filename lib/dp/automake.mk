@@ -10,12 +10,12 @@ libsluice_a_SOURCES += lib/dp/execute.c lib/dp/user.c lib/dp/user.h lib/dp/user_
 unit_tests += tests/unit/test_execute tests/unit/test_user tests/unit/test_place tests/unit/test_tc
 
 # The eBPF datapath. The skeleton, with the compiled programs in it, is made by the build; its BPF bytecode is that of the build machine's byte order.
-ebpf_programs = lib/dp/ebpf.bpf.c lib/dp/ebpf_abi.h lib/dp/ebpf_act.bpf.h lib/dp/ebpf_maps.bpf.h lib/dp/ebpf_parse.bpf.h \
+ebpf_programs = lib/dp/ebpf.bpf.c lib/dp/ebpf_abi.h lib/dp/ebpf_act.bpf.h lib/dp/ebpf_lookup.bpf.h lib/dp/ebpf_maps.bpf.h lib/dp/ebpf_parse.bpf.h \
 	lib/dp/ebpf_police.bpf.h lib/dp/meter.h
 EXTRA_DIST += $(ebpf_programs)
 if HAVE_EBPF
 libsluice_a_SOURCES += lib/dp/ebpf.c lib/dp/ebpf.h lib/dp/ebpf_adopt.c lib/dp/ebpf_encode.c lib/dp/ebpf_flow.c lib/dp/ebpf_hook.c lib/dp/ebpf_map.c \
-	lib/dp/ebpf_police.c lib/dp/ebpf_port.c lib/dp/ebpf_space.c lib/dp/ebpf_upcall.c
+	lib/dp/ebpf_police.c lib/dp/ebpf_port.c lib/dp/ebpf_space.c lib/dp/ebpf_table.c lib/dp/ebpf_upcall.c
 nodist_libsluice_a_SOURCES = lib/dp/ebpf.skel.h
 unit_tests += tests/unit/test_ebpf
 BUILT_SOURCES += lib/dp/ebpf.skel.h
@@ -23,7 +23,7 @@ CLEANFILES += lib/dp/ebpf.bpf.o lib/dp/ebpf.skel.h
 lib/dp/ebpf_map.$(OBJEXT): lib/dp/ebpf.skel.h
 lib/dp/ebpf.bpf.o: $(ebpf_programs) lib/flow/key_layout.h config.h
 	$(AM_V_at)$(MKDIR_P) lib/dp
-	$(AM_V_GEN)$(BPF_CLANG) -O2 -g -target bpf -ffreestanding -std=gnu17 -Wall -Wextra -Wno-unused-parameter -I. -I$(srcdir) \
+	$(AM_V_GEN)$(BPF_CLANG) -O2 -g -target bpf -mcpu=v3 -ffreestanding -std=gnu17 -Wall -Wextra -Wno-unused-parameter -I. -I$(srcdir) \
 		$(BPF_INCLUDES) -c $(srcdir)/lib/dp/ebpf.bpf.c -o $@
 lib/dp/ebpf.skel.h: lib/dp/ebpf.bpf.o
 	$(AM_V_GEN)$(BPFTOOL) gen skeleton lib/dp/ebpf.bpf.o name ebpf_bpf > $@.tmp && mv $@.tmp $@

@@ -197,10 +197,10 @@ ask_ebpf(const struct probe *p, char *why)
 {
 #ifdef HAVE_EBPF
     struct ebpf_act acts[EBPF_MAX_ACTS];
-    struct ebpf_lookup lookup;
+    uint64_t words[EBPF_KEY_WORDS];
     struct ebpf_mask mask;
     uint32_t n;
-    const char *reason = ebpf_encode_key(&p->key, &p->mask, &lookup, &mask) ? ebpf_encode(p->actions.data, p->actions.len, acts, &n)
+    const char *reason = ebpf_encode_key(&p->key, &p->mask, words, &mask) ? ebpf_encode(p->actions.data, p->actions.len, acts, &n)
                                                                            : "no packet that programs see has it";
 
     if (reason) {

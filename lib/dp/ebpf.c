@@ -54,7 +54,7 @@ with_defaults(const struct dp_settings *s)
 {
     struct dp_settings d = {
         .n_handlers = s->n_handlers,
-        .ebpf_flows = s->ebpf_flows ? s->ebpf_flows : EBPF_DEFAULT_FLOWS,
+        .ebpf_flows = s->ebpf_flows ? MIN(s->ebpf_flows, EBPF_MAX_FLOWS) : EBPF_DEFAULT_FLOWS,
         .ebpf_actions = s->ebpf_actions ? s->ebpf_actions : EBPF_DEFAULT_ACTIONS,
         .ebpf_ring_kb = s->ebpf_ring_kb ? s->ebpf_ring_kb : EBPF_DEFAULT_RING_KB,
         .ebpf_queue_kb = s->ebpf_queue_kb ? s->ebpf_queue_kb : EBPF_DEFAULT_QUEUE_KB,
@@ -81,6 +81,7 @@ ebpf_open(const char *name, const struct dp_settings *settings, struct loop *loo
     htable_init(&e->flows);
     ebpf_space_init(&e->slots, e->settings.ebpf_flows);
     ebpf_space_init(&e->acts, e->settings.ebpf_actions);
+    ebpf_space_init(&e->mask_ids, EBPF_MAX_MASKS);
     e->route = nl_pool_create(NETLINK_ROUTE);
     error = ebpf_load(e, why);
     if (!error) {

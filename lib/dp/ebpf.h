@@ -29,6 +29,7 @@ extern const struct dp_ops dp_ebpf_ops;
 
 /* What struct dp_settings means by 0. */
 #define EBPF_DEFAULT_FLOWS 131072
+#define EBPF_MAX_FLOWS (1u << EBPF_SLOT_BITS)
 #define EBPF_DEFAULT_ACTIONS 131072
 #define EBPF_DEFAULT_RING_KB 4096 /* A power of two. */
 #define EBPF_DEFAULT_QUEUE_KB 1024
@@ -36,8 +37,7 @@ extern const struct dp_ops dp_ebpf_ops;
 struct ebpf_flow {
     struct hnode node; /* In ebpf.flows, by ufid. */
     dp_ufid ufid;
-    uint32_t slot, first, n; /* In the kernel; n records. */
-    uint16_t mask;
+    uint32_t slot;
     bool in_map;
     bool adopted;    /* Of an earlier daemon: what is behind does not know its actions yet. */
     const char *why; /* What keeps programs from executing it; NULL: nothing. */
@@ -46,7 +46,6 @@ struct ebpf_flow {
 /* A tuple. */
 struct ebpf_mask_user {
     uint32_t n_flows; /* 0: free. */
-    struct ebpf_mask mask;
     uint64_t seen, hits; /* Lookups counted by the programs; those of late. */
 };
 
@@ -60,6 +59,17 @@ struct ebpf_space {
         size_t n, allocated;
     } free[EBPF_SPACE_CLASSES], waiting[EBPF_SPACE_CLASSES];
     size_t n_waiting;
+};
+
+/* Maps whose memory is the daemon's too: struct ebpf.table. */
+struct ebpf_table {
+    uint32_t n_slots, n_heads;
+    struct ebpf_flow_value *flows; /* n_slots of each. */
+    struct ebpf_ufid *ufids;
+    struct ebpf_counter *counters; /* Once for each processor. */
+    struct ebpf_heads *heads;      /* n_heads / EBPF_HEADS. */
+    struct ebpf_mask *masks;       /* EBPF_MAX_MASKS */
+    struct ebpf_act *acts;         /* Of all flows. */
 };
 
 struct ebpf_bpf;
@@ -80,6 +90,7 @@ struct ebpf {
     struct ebpf_config *config;    /* The programs' own memory. */
     struct ebpf_port_value *ports; /* EBPF_MAX_PORTS; the programs' own memory. */
     struct meter *meters;          /* EBPF_MAX_METERS; the programs' own memory. What the daemon executes takes from the same buckets. */
+    struct ebpf_table table;       /* Written under 'mutex'. */
     unsigned n_cpus;
     bool tcx;      /* The kernel has it. */
     bool tc_first; /* Filters of TC come before the programs. */
@@ -89,7 +100,7 @@ struct ebpf {
     pthread_mutex_t mutex; /* Guards what follows, and is held by who changes the flows of 'user'. */
     struct htable flows;
     struct ebpf_mask_user masks[EBPF_MAX_MASKS];
-    struct ebpf_space slots, acts;
+    struct ebpf_space slots, acts, mask_ids;
     bool crowded; /* Flows stay with the daemon for want of room. */
     bool room;    /* Others have left since somebody looked. */
 
@@ -115,8 +126,8 @@ void ebpf_space_put(struct ebpf_space *, uint32_t first, uint32_t n);
 
 /* ebpf_encode.c. Actions as the programs' records, at most EBPF_MAX_ACTS. NULL, or why the programs cannot do it. */
 const char *ebpf_encode(const void *actions, size_t len, struct ebpf_act *, uint32_t *n);
-/* Key and mask as the programs have them. false: no packet that the programs see can match. */
-bool ebpf_encode_key(const struct flow_key *key, const struct flow_key *mask, struct ebpf_lookup *, struct ebpf_mask *);
+/* The mask as the programs have it, and the key's words under it; the rest is 0. false: no packet that the programs see can match. */
+bool ebpf_encode_key(const struct flow_key *key, const struct flow_key *mask, uint64_t words[EBPF_KEY_WORDS], struct ebpf_mask *);
 
 /* ebpf_hook.c. The program on a port's device; main thread. 0, or -errno and '*why' (caller frees) says what stands in the way. Where it has been elsewhere on the
  * device it moves. */
@@ -133,6 +144,14 @@ int ebpf_port_stats(struct dp *, uint32_t number, struct dp_port_stats *);
 int ebpf_port_ifindex(const struct dp *, uint32_t number);
 int ebpf_port_police(struct dp *, uint32_t number, const struct dp_police *);
 void ebpf_ports_close(struct ebpf *, bool destroy);
+
+/* ebpf_table.c: flows where the programs find them. -ENOSPC: a chain is full, or has a flow of the same digest. Under e->mutex. */
+int ebpf_table_add(struct ebpf *, uint32_t slot, const uint64_t words[EBPF_KEY_WORDS], uint16_t mask, union ebpf_todo);
+void ebpf_table_del(struct ebpf *, uint32_t slot);
+bool ebpf_table_has(const struct ebpf *, uint32_t slot); /* Would the programs find it? */
+void ebpf_table_set_todo(struct ebpf *, uint32_t slot, union ebpf_todo);
+void ebpf_counters_clear(struct ebpf *, uint32_t slot);
+void ebpf_counters_add(const struct ebpf *, uint32_t slot, struct dp_stats *); /* Of all processors. */
 
 /* ebpf_flow.c */
 void ebpf_flow_put(struct dp *, struct dp_flow_put *, size_t n);
@@ -159,10 +178,6 @@ void ebpf_unload(struct ebpf *, bool destroy /* Their pins go too. */);
 int ebpf_program_fd(const struct ebpf *);
 int ebpf_map_rings(const struct ebpf *);
 int ebpf_map_ifindexes(const struct ebpf *);
-int ebpf_map_masks(const struct ebpf *);
-int ebpf_map_flows(const struct ebpf *);
-int ebpf_map_acts(const struct ebpf *);
-int ebpf_map_counters(const struct ebpf *);
 int ebpf_map_polices(const struct ebpf *);
 uint64_t ebpf_total(const struct ebpf *, enum ebpf_total);
 uint64_t ebpf_kernel_memory(const struct dp *); /* Of all maps and rings. */

@@ -4,6 +4,10 @@
 //
 // A flow of the programs is looked up by the words of struct flow_key that a packet can fill: those of the datapath's own metadata, from skb_priority
 // on, and those of its layers, from eth_dst on. All the other words are zero for a packet that comes in by a device.
+//
+// Most maps are arrays whose memory is the daemon's too. A flow is a place ("slot") in one of them. It is found by a digest of the masked words, which only
+// names it: the words themselves are compared in any case. The digest is keyed (struct ebpf_config), so that no sender can choose packets
+// whose flows have the same. A place is reused only after a grace period of the kernel's RCU.
 #ifndef LIB_DP_EBPF_ABI_H
 #define LIB_DP_EBPF_ABI_H 1
 
@@ -11,7 +15,7 @@
 
 #include "lib/flow/key_layout.h"
 
-#define EBPF_ABI 3 /* Changes with this file: what another version left is not adopted. */
+#define EBPF_ABI 4 /* Changes with this file: what another version left is not adopted. */
 
 #define EBPF_META_FIRST (offsetof(struct flow_key, skb_priority) / 8)
 #define EBPF_META_WORDS 3
@@ -29,32 +33,60 @@ _Static_assert(offsetof(struct flow_key, skb_priority) % 8 == 0
 #define EBPF_MAX_METERS 1024
 #define EBPF_MAX_PACKET 65535
 
-/* Maps: flows. */
-struct ebpf_lookup {
-    uint64_t words[EBPF_KEY_WORDS]; /* Masked. */
-    uint32_t mask;                  /* Index of the mask. */
-    uint32_t pad;
-};
-#define EBPF_FLOW_SLOW 1 /* The daemon executes it, and counts. */
-struct ebpf_flow_value {
-    uint64_t ufid_hi, ufid_lo; /* For who adopts the flow. */
-    uint32_t slot;             /* Of its counters. */
-    uint32_t first, n;         /* Its records in 'acts'. */
-    uint32_t flags;
-};
-
-/* caches: by the hash of a packet's key, the mask it was found with last, plus one; only a hint. */
-#define EBPF_CACHE 32768
-struct ebpf_cache {
-    uint16_t masks[EBPF_CACHE];
-};
-
-/* masks */
+/* masks: the words of a key that are looked at, and their bits. */
 struct ebpf_mask {
+    uint32_t n;
+    uint32_t pad;
+    uint8_t at[(EBPF_KEY_WORDS + 7) / 8 * 8]; /* Of struct flow_key. */
     uint64_t words[EBPF_KEY_WORDS];
 };
 
-/* counters, per CPU. */
+/* What is done with a packet of a flow: changed and read at once. */
+union ebpf_todo {
+    struct {
+        uint32_t first; /* Of its records in 'acts'. */
+        uint16_t port;  /* With EBPF_FLOW_OUTPUT. */
+        uint8_t n;      /* Records. */
+        uint8_t flags;
+    };
+    uint64_t whole;
+};
+#define EBPF_FLOW_SLOW 1   /* The daemon executes it, and counts. */
+#define EBPF_FLOW_OUTPUT 2 /* All that is done is to send the packet to 'port'. */
+
+/* flows, by slot. */
+struct ebpf_flow_value {
+    uint32_t life;   /* Odd: there is a flow. It changes with each that comes and goes. */
+    uint32_t next;   /* Slot plus one of the next in its chain; 0: none. */
+    uint32_t digest; /* Different in all flows of a chain. */
+    uint32_t mask;
+    union ebpf_todo todo;
+    uint64_t words[EBPF_KEY_WORDS]; /* Those that the mask has, masked. */
+} __attribute__((aligned(64)));     /* A cache line. */
+
+/* ufids, by slot: for who adopts the flows. */
+struct ebpf_ufid {
+    uint64_t hi, lo;
+};
+
+/* heads: where chains of flows begin, slots plus one; 0: an empty one. As many in one element as a cache line has. */
+#define EBPF_HEADS 16
+struct ebpf_heads {
+    uint32_t first[EBPF_HEADS];
+};
+#define EBPF_MAX_CHAIN 16
+
+/* caches, one for each processor: by the hash of a packet's whole key, where its flow was last; only a hint. A way is the flow's life, a tag out of the
+ * hash, and the slot. */
+#define EBPF_CACHE_SETS 4096
+#define EBPF_CACHE_WAYS 8
+#define EBPF_SLOT_BITS 22
+#define EBPF_TAG_BITS 10
+struct ebpf_cache {
+    uint64_t ways[EBPF_CACHE_SETS][EBPF_CACHE_WAYS];
+};
+
+/* counters: those of the first processor by slot, then those of the next. */
 struct ebpf_counter {
     uint64_t packets, bytes, used_ns /* CLOCK_MONOTONIC */, tcp_flags;
 };
@@ -93,9 +125,6 @@ struct ebpf_act {
 
 /* meters, by number: struct meter of lib/dp/meter.h; their memory is the daemon's too. */
 
-/* ifindexes: the number of an ifindex's port, with EBPF_POLICED if there is a limit on it. */
-#define EBPF_POLICED 0x80000000u
-
 /* polices, by port. A bucket of tokens counted in time: what conforms delays 'free_at_ns', which may be 'burst_ns' ahead of now at most. */
 struct ebpf_limit {
     uint64_t cost; /* Of one byte or packet: nanoseconds, 16 bits of them fraction; 0: no limit. */
@@ -108,12 +137,13 @@ struct ebpf_police {
     uint64_t dropped;
 };
 
-/* ports, by number; its memory is the daemon's too. */
+/* ports, by number. ifindexes: the number of an ifindex's port. */
 enum ebpf_hook { EBPF_HOOK_NONE, EBPF_HOOK_TCX, EBPF_HOOK_CLSACT };
 struct ebpf_port_value {
     uint32_t ifindex; /* 0: no such port. */
     uint32_t hook;    /* Where its program is: enum ebpf_hook. */
-    uint32_t made_qdisc, pad; /* clsact: its queueing discipline was not there before. */
+    uint32_t policed; /* There is a limit on it in 'polices'. */
+    uint32_t made_qdisc; /* clsact: its queueing discipline was not there before. */
     uint32_t peer_ifindex; /* The host's end of an internal port, whose other end 'ifindex' is; else 0. */
     char name[16], type[16];
     uint64_t queued_bytes, taken_bytes; /* Of upcalls: written by programs, by the daemon. */
@@ -129,7 +159,24 @@ struct ebpf_config {
     uint32_t active;       /* Which of 'order' is in force. */
     uint32_t n_masks[2];
     uint16_t order[2][EBPF_MAX_MASKS]; /* Indexes of masks, those first that are hit most. */
+    uint32_t n_slots;
+    uint32_t n_heads;      /* Of chains; a power of two. */
+    uint64_t secrets[EBPF_KEY_WORDS + 1]; /* Random. */
 };
+
+/* Digests and hashes: one step for each word (NH of UMAC, RFC 4418 section 5.2, each product of two words' halves), then the end. */
+static inline uint64_t
+ebpf_digest_word(uint64_t sum, uint64_t word, uint64_t secret)
+{
+    return sum + (uint64_t) ((uint32_t) word + (uint32_t) secret) * ((uint32_t) (word >> 32) + (uint32_t) (secret >> 32));
+}
+
+static inline uint64_t
+ebpf_digest_end(uint64_t sum)
+{
+    sum = (sum ^ sum >> 32) * 0x9e3779b97f4a7c15ULL;
+    return sum ^ sum >> 29;
+}
 
 /* totals, per CPU, by index. */
 enum ebpf_total { EBPF_HIT, EBPF_MASK_LOOKUPS, EBPF_LOST, EBPF_FAILED, EBPF_N_TOTALS };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an earlier daemon left: its maps are ours, by their pins, and their flows go on forwarding. What the daemon knew of them is made up from the maps again, but
 // for their actions, which it compares anyway before it takes a flow over: they are put anew. Flows that the daemon executed go; their packets come up again.
+// What makes no sense stays where it is, since what leads to it is not known, and sends its packets up.
 #include <config.h>
-#include <bpf/bpf.h>
 #include <stdlib.h>
 
 #include "lib/base/log.h"
@@ -10,57 +10,64 @@
 
 struct adoption {
     struct ebpf *e;
-    bool *slots, *acts; /* In use. */
+    bool *slots, *acts, masks[EBPF_MAX_MASKS]; /* In use. */
     size_t n;
 };
 
 /* The opposite of ebpf_encode_key(). */
 static void
-expand(const uint64_t words[EBPF_KEY_WORDS], struct flow_key *key)
+expand(const uint64_t words[EBPF_KEY_WORDS], const struct ebpf_mask *m, struct flow_key *key)
 {
     memset(key, 0, sizeof *key);
-    memcpy(flow_key_words(key) + EBPF_META_FIRST, words, EBPF_META_WORDS * sizeof *words);
-    memcpy(flow_key_words(key) + EBPF_LAYER_FIRST, words + EBPF_META_WORDS, EBPF_LAYER_WORDS * sizeof *words);
+    for (uint32_t i = 0; i < m->n; i++) {
+        flow_key_words(key)[m->at[i]] = words[i];
+    }
 }
 
 static bool
-is_sound(const struct adoption *a, const struct ebpf_lookup *key, const struct ebpf_flow_value *v)
+is_sound_mask(const struct ebpf_mask *m)
 {
-    return !(v->flags & EBPF_FLOW_SLOW) && key->mask < EBPF_MAX_MASKS && v->slot < a->e->slots.size && !a->slots[v->slot]
-           && v->n <= EBPF_MAX_ACTS && v->first < a->e->acts.size && v->first + ebpf_space_block(v->n) <= a->e->acts.size;
+    bool ok = m->n <= EBPF_KEY_WORDS;
+
+    for (uint32_t i = 0; ok && i < m->n; i++) {
+        ok = m->at[i] < FLOW_KEY_WORDS;
+    }
+    return ok;
 }
 
 static bool
-adopt_one(struct adoption *a, const struct ebpf_lookup *key, const struct ebpf_flow_value *v)
+is_sound(const struct ebpf *e, const struct ebpf_flow_value *v)
 {
-    struct ebpf_mask_user *m;
+    return v->mask < EBPF_MAX_MASKS && is_sound_mask(&e->table.masks[v->mask]) && v->todo.n <= EBPF_MAX_ACTS
+           && v->todo.first < e->acts.size && v->todo.first + ebpf_space_block(v->todo.n) <= e->acts.size;
+}
+
+static bool
+adopt_one(struct adoption *a, uint32_t slot)
+{
+    struct ebpf *e = a->e;
+    const struct ebpf_flow_value *v = &e->table.flows[slot];
+    const struct ebpf_ufid *ufid = &e->table.ufids[slot];
     struct flow_key k, mask;
-    struct dp_flow_put put = {.ufid = {v->ufid_hi, v->ufid_lo}, .key = &k, .mask = &mask};
+    struct dp_flow_put put = {.ufid = {ufid->hi, ufid->lo}, .key = &k, .mask = &mask};
     struct ebpf_flow *f;
 
-    if (!is_sound(a, key, v)) {
+    if (v->todo.flags & EBPF_FLOW_SLOW || !ebpf_table_has(e, slot)) {
         return false;
     }
-    m = &a->e->masks[key->mask];
-    if (!m->n_flows && bpf_map_lookup_elem(ebpf_map_masks(a->e), &key->mask, &m->mask)) {
-        return false;
-    }
-    expand(key->words, &k);
-    expand(m->mask.words, &mask);
+    expand(v->words, &e->table.masks[v->mask], &k);
+    expand(e->table.masks[v->mask].words, &e->table.masks[v->mask], &mask);
     mask.packet_type = UINT32_MAX;
-    user_flow_put(&a->e->user.dp, &put, 1);
+    user_flow_put(&e->user.dp, &put, 1);
     if (put.error) {
         return false;
     }
-    m->n_flows++;
-    f = ebpf_flow_new(a->e, put.ufid);
-    f->slot = v->slot;
-    f->first = v->first;
-    f->n = v->n;
-    f->mask = (uint16_t) key->mask;
+    e->masks[v->mask].n_flows++;
+    f = ebpf_flow_new(e, put.ufid);
+    f->slot = slot;
     f->in_map = f->adopted = true;
-    a->slots[v->slot] = true;
-    memset(&a->acts[v->first], true, ebpf_space_block(v->n));
+    a->slots[slot] = a->masks[v->mask] = true;
+    memset(&a->acts[v->todo.first], true, ebpf_space_block(v->todo.n));
     return true;
 }
 
@@ -68,26 +75,29 @@ size_t
 ebpf_adopt(struct ebpf *e)
 {
     struct adoption *a = xzalloc(sizeof *a);
-    struct ebpf_lookup key, next;
-    struct ebpf_flow_value v;
-    int flows = ebpf_map_flows(e);
     size_t n;
 
     a->e = e;
     a->slots = xcalloc(e->slots.size, sizeof *a->slots);
     a->acts = xcalloc(e->acts.size, sizeof *a->acts);
-    for (bool more = !bpf_map_get_next_key(flows, NULL, &key); more; key = next) {
-        more = !bpf_map_get_next_key(flows, &key, &next);
-        if (!bpf_map_lookup_elem(flows, &key, &v)) {
-            if (adopt_one(a, &key, &v)) {
-                a->n++;
-            } else {
-                bpf_map_delete_elem(flows, &key);
-            }
+    for (uint32_t slot = 0; slot < e->table.n_slots; slot++) {
+        const struct ebpf_flow_value *v = &e->table.flows[slot];
+
+        if (!(v->life & 1)) {
+            continue;
+        }
+        if (!is_sound(e, v)) {
+            a->slots[slot] = true;
+            ebpf_table_set_todo(e, slot, (union ebpf_todo){.flags = EBPF_FLOW_SLOW});
+        } else if (adopt_one(a, slot)) {
+            a->n++;
+        } else {
+            ebpf_table_del(e, slot);
         }
     }
     ebpf_space_adopt(&e->slots, a->slots);
     ebpf_space_adopt(&e->acts, a->acts);
+    ebpf_space_adopt(&e->mask_ids, a->masks);
     ebpf_masks_publish(e);
     n = a->n;
     free(a->slots);

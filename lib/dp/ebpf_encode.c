@@ -409,21 +409,27 @@ ebpf_encode(const void *actions, size_t len, struct ebpf_act *acts, uint32_t *n)
     return e.why;
 }
 
+static bool
+is_in_packets(size_t word)
+{
+    return word >= EBPF_LAYER_FIRST || (word >= EBPF_META_FIRST && word < EBPF_META_FIRST + EBPF_META_WORDS);
+}
+
 bool
-ebpf_encode_key(const struct flow_key *key, const struct flow_key *mask, struct ebpf_lookup *lookup, struct ebpf_mask *to)
+ebpf_encode_key(const struct flow_key *key, const struct flow_key *mask, uint64_t words[EBPF_KEY_WORDS], struct ebpf_mask *to)
 {
     const uint64_t *k = flow_key_cwords(key), *m = flow_key_cwords(mask);
     bool possible = true;
 
-    memset(lookup, 0, sizeof *lookup);
+    memset(words, 0, EBPF_KEY_WORDS * sizeof *words);
+    memset(to, 0, sizeof *to);
     for (size_t i = 0; i < FLOW_KEY_WORDS; i++) {
-        size_t at = i < EBPF_META_FIRST + EBPF_META_WORDS ? i - EBPF_META_FIRST : i - EBPF_LAYER_FIRST + EBPF_META_WORDS;
-
-        if (i < EBPF_META_FIRST || (i >= EBPF_META_FIRST + EBPF_META_WORDS && i < EBPF_LAYER_FIRST)) {
-            possible = possible && !(k[i] & m[i]);
+        if (m[i] && is_in_packets(i)) {
+            words[to->n] = k[i] & m[i];
+            to->words[to->n] = m[i];
+            to->at[to->n++] = (uint8_t) i;
         } else {
-            lookup->words[at] = k[i] & m[i];
-            to->words[at] = m[i];
+            possible = possible && !(k[i] & m[i]);
         }
     }
     /* Nobody tracks connections before the programs. */

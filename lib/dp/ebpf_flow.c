@@ -2,7 +2,6 @@
 // Megaflows of the eBPF datapath: all are in the userspace datapath behind it; those that programs can look up are in the maps too, with records of their actions, or
 // with the word that the daemon executes them. Where a map is full a flow stays with the daemon alone.
 #include <config.h>
-#include <bpf/bpf.h>
 #include <stdlib.h>
 
 #include "lib/base/counter.h"
@@ -12,8 +11,6 @@
 COUNTER(ebpf_flow_slow, "A megaflow was put that the eBPF programs cannot execute.");
 COUNTER(ebpf_map_full, "A map of the eBPF datapath was full: a megaflow stayed with the daemon.");
 COUNTER(ebpf_map_room, "A megaflow that had stayed with the daemon for want of room came into the maps.");
-
-#define COUNTER_BATCH 1024
 
 static const char no_room[] = "a map of the eBPF programs is full";
 
@@ -82,35 +79,35 @@ sort_masks(struct ebpf *e)
     ebpf_masks_publish(e);
 }
 
+/* A mask that no flow has any more is written over only after a grace period. */
 static int
 mask_get(struct ebpf *e, const struct ebpf_mask *mask, uint16_t *id)
 {
-    uint32_t free_one = EBPF_MAX_MASKS;
+    uint32_t new;
 
     for (uint32_t i = 0; i < EBPF_MAX_MASKS; i++) {
-        struct ebpf_mask_user *m = &e->masks[i];
-
-        if (m->n_flows && !memcmp(&m->mask, mask, sizeof *mask)) {
-            m->n_flows++;
+        if (e->masks[i].n_flows && !memcmp(&e->table.masks[i], mask, sizeof *mask)) {
+            e->masks[i].n_flows++;
             *id = (uint16_t) i;
             return 0;
         }
-        free_one = !m->n_flows && free_one == EBPF_MAX_MASKS ? i : free_one;
     }
-    if (free_one == EBPF_MAX_MASKS || bpf_map_update_elem(ebpf_map_masks(e), &free_one, mask, BPF_ANY)) {
+    if (ebpf_space_get(&e->mask_ids, 1, &new)) {
         return -ENOSPC;
     }
-    e->masks[free_one] = (struct ebpf_mask_user){1, *mask, ebpf_mask_hits(e, free_one), 0};
-    *id = (uint16_t) free_one;
+    e->table.masks[new] = *mask;
+    e->masks[new] = (struct ebpf_mask_user){1, ebpf_mask_hits(e, new), 0};
+    *id = (uint16_t) new;
     ebpf_masks_publish(e);
     return 0;
 }
 
 static void
-mask_put(struct ebpf *e, uint16_t id)
+mask_put(struct ebpf *e, uint32_t id)
 {
     if (!--e->masks[id].n_flows) {
         ebpf_masks_publish(e);
+        ebpf_space_put(&e->mask_ids, id, 1);
     }
 }
 
@@ -120,101 +117,89 @@ write_acts(struct ebpf *e, const struct ebpf_act *acts, uint32_t n, uint32_t *fi
 {
     int error = ebpf_space_get(&e->acts, MAX(n, 1), first);
 
-    for (uint32_t i = 0; i < n && !error; i++) {
-        uint32_t at = *first + i;
-
-        error = bpf_map_update_elem(ebpf_map_acts(e), &at, &acts[i], BPF_ANY);
-        if (error) {
-            ebpf_space_put(&e->acts, *first, MAX(n, 1));
-        }
+    if (!error) {
+        memcpy(&e->table.acts[*first], acts, n * sizeof *acts);
     }
     return error;
-}
-
-static int
-clear_counters(const struct ebpf *e, uint32_t slot)
-{
-    struct ebpf_counter *zeros = xcalloc(e->n_cpus, sizeof *zeros);
-    int error = bpf_map_update_elem(ebpf_map_counters(e), &slot, zeros, BPF_ANY);
-
-    free(zeros);
-    return error;
-}
-
-static void
-add_counters(const struct ebpf *e, const struct ebpf_counter *c, struct dp_stats *s)
-{
-    for (unsigned i = 0; i < e->n_cpus; i++) {
-        s->packets += c[i].packets;
-        s->bytes += c[i].bytes;
-        s->used_ms = MAX(s->used_ms, (int64_t) (c[i].used_ns / 1000000));
-        s->tcp_flags |= (uint16_t) c[i].tcp_flags;
-    }
 }
 
 static void
 add_counters_of(const struct ebpf *e, const struct ebpf_flow *f, struct dp_stats *s)
 {
-    struct ebpf_counter *c = f->in_map ? xcalloc(e->n_cpus, sizeof *c) : NULL;
-
-    if (c && !bpf_map_lookup_elem(ebpf_map_counters(e), &f->slot, c)) {
-        add_counters(e, c, s);
+    if (f->in_map) {
+        ebpf_counters_add(e, f->slot, s);
     }
-    free(c);
 }
 
-/* The flow's entry, as it is now or is to be. */
-static int
-write_flow(struct ebpf *e, const struct ebpf_flow *f, const struct ebpf_lookup *key, uint64_t flag)
+static bool
+is_mere_output(const struct ebpf_act *acts, uint32_t n)
 {
-    struct ebpf_flow_value value = {
-        .ufid_hi = f->ufid.hi,
-        .ufid_lo = f->ufid.lo,
-        .slot = f->slot,
-        .first = f->first,
-        .n = f->n,
-        .flags = f->why ? EBPF_FLOW_SLOW : 0,
-    };
+    return n == 1 && acts->kind == EBPF_ACT_OUTPUT && acts->last && !acts->max_len && acts->arg < EBPF_MAX_PORTS;
+}
 
-    return bpf_map_update_elem(ebpf_map_flows(e), key, &value, flag);
+/* The actions as records, in 'acts' of the maps where the programs can execute them. */
+static int
+encode(struct ebpf *e, struct ebpf_flow *f, const struct dp_flow_put *put, union ebpf_todo *todo)
+{
+    struct ebpf_act acts[EBPF_MAX_ACTS];
+    uint32_t n, first;
+    int error;
+
+    f->why = ebpf_encode(put->actions, put->actions_len, acts, &n);
+    if (f->why) {
+        COUNTER_INC(ebpf_flow_slow);
+    }
+    error = write_acts(e, acts, n, &first);
+    if (!error) {
+        *todo = (union ebpf_todo){.first = first, .n = (uint8_t) n, .flags = f->why ? EBPF_FLOW_SLOW : 0};
+        if (is_mere_output(acts, n)) {
+            todo->port = (uint16_t) acts->arg;
+            todo->flags |= EBPF_FLOW_OUTPUT;
+        }
+    }
+    return error;
+}
+
+static void
+forget_acts(struct ebpf *e, union ebpf_todo todo)
+{
+    ebpf_space_put(&e->acts, todo.first, MAX(todo.n, 1U));
 }
 
 /* Into the maps; f->in_map says whether that went well. */
 static void
 install(struct ebpf *e, struct ebpf_flow *f, const struct dp_flow_put *put)
 {
-    struct ebpf_act acts[EBPF_MAX_ACTS];
+    uint64_t words[EBPF_KEY_WORDS];
     struct ebpf_mask mask;
-    struct ebpf_lookup key;
+    union ebpf_todo todo;
+    uint16_t id;
 
-    f->why = ebpf_encode(put->actions, put->actions_len, acts, &f->n);
-    if (f->why) {
-        COUNTER_INC(ebpf_flow_slow);
-    }
-    if (!ebpf_encode_key(put->key, put->mask, &key, &mask)) {
+    if (!ebpf_encode_key(put->key, put->mask, words, &mask)) {
         f->why = "only packets that the daemon looks up again can match";
         return;
     }
     if (ebpf_space_get(&e->slots, 1, &f->slot)) {
         goto full;
     }
-    if (clear_counters(e, f->slot) || write_acts(e, acts, f->n, &f->first)) {
+    if (encode(e, f, put, &todo)) {
         goto no_acts;
     }
-    if (mask_get(e, &mask, &f->mask)) {
+    if (mask_get(e, &mask, &id)) {
         goto no_mask;
     }
-    key.mask = f->mask;
-    if (write_flow(e, f, &key, BPF_ANY)) {
-        goto no_flow;
+    ebpf_counters_clear(e, f->slot);
+    e->table.ufids[f->slot] = (struct ebpf_ufid){f->ufid.hi, f->ufid.lo};
+    if (ebpf_table_add(e, f->slot, words, id, todo)) {
+        goto no_room_in_chain;
     }
     f->in_map = true;
     return;
 
-no_flow:
-    mask_put(e, f->mask);
+no_room_in_chain:
+    mask_put(e, id);
 no_mask:
-    ebpf_space_put(&e->acts, f->first, MAX(f->n, 1));
+    forget_acts(e, todo);
 no_acts:
     ebpf_space_put(&e->slots, f->slot, 1);
 full:
@@ -223,36 +208,17 @@ full:
     e->crowded = true;
 }
 
-/* As the programs have it. */
-static bool
-lookup_key(const struct ebpf *e, const struct ebpf_flow *f, struct ebpf_lookup *key)
-{
-    const struct user_flow *u = user_flow_find(&e->user, &f->ufid);
-    struct ebpf_mask mask;
-    struct match m;
-
-    if (!u) {
-        return false;
-    }
-    match_unpack(u->cls.match, &m);
-    ebpf_encode_key(&m.key, &m.mask, key, &mask);
-    key->mask = f->mask;
-    return true;
-}
-
 /* Out of the maps; its counters are added to 's'. */
 static void
 uninstall(struct ebpf *e, struct ebpf_flow *f, struct dp_stats *s)
 {
-    struct ebpf_lookup key;
+    const struct ebpf_flow_value *v = &e->table.flows[f->slot];
 
     if (f->in_map) {
-        if (lookup_key(e, f, &key)) {
-            bpf_map_delete_elem(ebpf_map_flows(e), &key);
-        }
-        add_counters_of(e, f, s);
-        mask_put(e, f->mask);
-        ebpf_space_put(&e->acts, f->first, MAX(f->n, 1));
+        ebpf_table_del(e, f->slot);
+        ebpf_counters_add(e, f->slot, s);
+        mask_put(e, v->mask);
+        forget_acts(e, v->todo);
         ebpf_space_put(&e->slots, f->slot, 1);
         f->in_map = false;
         e->room = true;
@@ -262,32 +228,25 @@ uninstall(struct ebpf *e, struct ebpf_flow *f, struct dp_stats *s)
 static void
 modify(struct ebpf *e, struct ebpf_flow *f, struct dp_flow_put *put)
 {
-    struct ebpf_act acts[EBPF_MAX_ACTS];
-    struct ebpf_flow was = *f;
-    struct ebpf_lookup key;
+    union ebpf_todo was, todo;
 
     f->adopted = false;
     if (!f->in_map) {
         return;
     }
     add_counters_of(e, f, &put->stats);
-    f->why = ebpf_encode(put->actions, put->actions_len, acts, &f->n);
-    if (lookup_key(e, f, &key) && !write_acts(e, acts, f->n, &f->first)) {
-        if (!write_flow(e, f, &key, BPF_EXIST)) {
-            ebpf_space_put(&e->acts, was.first, MAX(was.n, 1));
-            return;
-        }
-        ebpf_space_put(&e->acts, f->first, MAX(f->n, 1));
+    was = e->table.flows[f->slot].todo;
+    if (!encode(e, f, put, &todo)) {
+        ebpf_table_set_todo(e, f->slot, todo);
+        forget_acts(e, was);
+        return;
     }
     /* No room for the new actions: the programs must not go on with the old ones. */
-    f->first = was.first;
-    f->n = was.n;
+    was.flags = EBPF_FLOW_SLOW;
+    ebpf_table_set_todo(e, f->slot, was);
     f->why = no_room;
     e->crowded = true;
     COUNTER_INC(ebpf_map_full);
-    if (write_flow(e, f, &key, BPF_EXIST)) {
-        bpf_map_delete_elem(ebpf_map_flows(e), &key);
-    }
 }
 
 /* Flows that stayed with the daemon for want of room try again, now that others have left. */
@@ -387,8 +346,6 @@ ebpf_flow_del(struct dp *dp, struct dp_flow_del *dels, size_t n)
 /* A dump of the userspace datapath on its way to who asked us. */
 struct dump {
     struct ebpf *e;
-    struct dp_stats *kernel; /* By slot; of the first 'n' slots. NULL: of a single flow, counters are read then. */
-    uint32_t n;
     bool (*fn)(const struct dp_flow_dumped *, void *);
     void (*one)(const struct dp_flow_dumped *, void *);
     void *arg;
@@ -406,11 +363,7 @@ complete(struct dump *d, const struct dp_flow_dumped *flow)
     if (f) {
         out.extack = f->why;
         out.actions_unknown = f->adopted;
-    }
-    if (f && !d->kernel) {
         add_counters_of(d->e, f, &out.stats);
-    } else if (f && f->in_map && f->slot < d->n) {
-        dp_stats_add(&out.stats, &d->kernel[f->slot]);
     }
     pthread_mutex_unlock(&d->e->mutex);
     return out;
@@ -434,38 +387,6 @@ pass_got(const struct dp_flow_dumped *flow, void *dump)
     d->one(&out, d->arg);
 }
 
-/* Of the slots in use, by few system calls. As often as somebody looks at all flows the masks are put in order and what waits for room is looked after. */
-static void
-read_counters(struct ebpf *e, struct dump *d)
-{
-    struct ebpf_counter *c = xcalloc((size_t) COUNTER_BATCH * e->n_cpus, sizeof *c);
-    uint32_t keys[COUNTER_BATCH], position, *in = NULL;
-
-    pthread_mutex_lock(&e->mutex);
-    if (e->crowded && e->room) {
-        take_in(e);
-    }
-    d->n = e->slots.used;
-    sort_masks(e);
-    pthread_mutex_unlock(&e->mutex);
-    d->kernel = xcalloc(MAX(d->n, 1U), sizeof *d->kernel);
-    for (uint32_t done = 0; done < d->n;) {
-        uint32_t n = MIN(d->n - done, COUNTER_BATCH);
-
-        if (bpf_map_lookup_batch(ebpf_map_counters(e), in, &position, keys, c, &n, NULL) && !n) {
-            break;
-        }
-        for (uint32_t i = 0; i < n; i++) {
-            if (keys[i] < d->n) {
-                add_counters(e, c + (size_t) i * e->n_cpus, &d->kernel[keys[i]]);
-            }
-        }
-        done += n;
-        in = &position;
-    }
-    free(c);
-}
-
 int
 ebpf_flow_get(struct dp *dp, const dp_ufid *ufid, void (*fn)(const struct dp_flow_dumped *, void *), void *arg)
 {
@@ -475,17 +396,20 @@ ebpf_flow_get(struct dp *dp, const dp_ufid *ufid, void (*fn)(const struct dp_flo
     return user_flow_get(dp, ufid, pass_got, &d);
 }
 
+/* As often as somebody looks at all flows the masks are put in order and what waits for room is looked after. */
 int
 ebpf_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *), void *arg)
 {
     struct ebpf *e = ebpf_cast(dp);
     struct dump d = {.e = e, .fn = fn, .arg = arg};
-    int error;
 
-    read_counters(e, &d);
-    error = user_flow_dump(dp, terse, pass_dumped, &d);
-    free(d.kernel);
-    return error;
+    pthread_mutex_lock(&e->mutex);
+    if (e->crowded && e->room) {
+        take_in(e);
+    }
+    sort_masks(e);
+    pthread_mutex_unlock(&e->mutex);
+    return user_flow_dump(dp, terse, pass_dumped, &d);
 }
 
 static void
@@ -527,4 +451,5 @@ ebpf_flows_close(struct ebpf *e)
     htable_destroy(&e->flows);
     ebpf_space_destroy(&e->slots);
     ebpf_space_destroy(&e->acts);
+    ebpf_space_destroy(&e->mask_ids);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -35,37 +36,106 @@ print_to_log(enum libbpf_print_level level, const char *format, va_list args)
     return 0;
 }
 
+/* Four chains for each flow: most tuples that a packet's flow is not in have none to look at. */
+static uint32_t
+n_heads_for(uint32_t n_slots)
+{
+    uint32_t n = EBPF_HEADS;
+
+    while (n < 4 * n_slots) {
+        n *= 2;
+    }
+    return n;
+}
+
 /* The sizes that depend on the host or are ours to choose. */
 static int
 size_maps(struct ebpf *e)
 {
-    struct ebpf_bpf *b = e->programs;
-    int error = bpf_map__set_max_entries(b->maps.flows, e->settings.ebpf_flows);
+    const struct ebpf_bpf *b = e->programs;
+    const struct {
+        struct bpf_map *map;
+        uint32_t n;
+    } sizes[] = {
+        {b->maps.flows, e->table.n_slots},
+        {b->maps.ufids, e->table.n_slots},
+        {b->maps.counters, e->table.n_slots * e->n_cpus},
+        {b->maps.heads, e->table.n_heads / EBPF_HEADS},
+        {b->maps.acts, e->settings.ebpf_actions},
+        {b->maps.caches, e->n_cpus},
+        {b->maps.buffers, e->n_cpus},
+    };
+    int error = 0;
 
-    error = error ? error : bpf_map__set_max_entries(b->maps.counters, e->settings.ebpf_flows);
-    error = error ? error : bpf_map__set_max_entries(b->maps.acts, e->settings.ebpf_actions);
-    error = error ? error : bpf_map__set_max_entries(b->maps.caches, e->n_cpus);
-    return error ? error : bpf_map__set_max_entries(b->maps.buffers, e->n_cpus);
+    for (size_t i = 0; i < ARRAY_SIZE(sizes) && !error; i++) {
+        error = bpf_map__set_max_entries(sizes[i].map, sizes[i].n);
+    }
+    return error;
 }
 
+static size_t
+shared_size(const struct bpf_map *map)
+{
+    return ROUND_UP((size_t) bpf_map__value_size(map), 8) * bpf_map__max_entries(map);
+}
+
+/* The map's memory; '*error' is set where that fails. */
 static void *
-share(const struct bpf_map *map, size_t size)
+share(const struct bpf_map *map, int *error)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+    void *p = mmap(NULL, shared_size(map), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 
-    return p == MAP_FAILED ? NULL : p;
+    if (p == MAP_FAILED) {
+        *error = -errno;
+        p = NULL;
+    }
+    return p;
 }
 
-static size_t
-ports_size(void)
+static void
+end_share(const struct bpf_map *map, void *p)
 {
-    return EBPF_MAX_PORTS * sizeof(struct ebpf_port_value);
+    if (p) {
+        munmap(p, shared_size(map));
+    }
 }
 
-static size_t
-meters_size(void)
+static int
+share_all(struct ebpf *e)
 {
-    return EBPF_MAX_METERS * sizeof(struct meter);
+    const struct ebpf_bpf *b = e->programs;
+    int error = 0;
+
+    e->config = share(b->maps.config_map, &error);
+    e->ports = share(b->maps.ports, &error);
+    e->meters = share(b->maps.meters, &error);
+    e->table.flows = share(b->maps.flows, &error);
+    e->table.ufids = share(b->maps.ufids, &error);
+    e->table.counters = share(b->maps.counters, &error);
+    e->table.heads = share(b->maps.heads, &error);
+    e->table.masks = share(b->maps.masks, &error);
+    e->table.acts = share(b->maps.acts, &error);
+    return error;
+}
+
+static void
+end_all_shares(struct ebpf *e)
+{
+    const struct ebpf_bpf *b = e->programs;
+
+    end_share(b->maps.config_map, e->config);
+    end_share(b->maps.ports, e->ports);
+    end_share(b->maps.meters, e->meters);
+    end_share(b->maps.flows, e->table.flows);
+    end_share(b->maps.ufids, e->table.ufids);
+    end_share(b->maps.counters, e->table.counters);
+    end_share(b->maps.heads, e->table.heads);
+    end_share(b->maps.masks, e->table.masks);
+    end_share(b->maps.acts, e->table.acts);
+    e->config = NULL;
+    e->ports = NULL;
+    e->meters = NULL;
+    e->table = (struct ebpf_table){.n_slots = e->table.n_slots, .n_heads = e->table.n_heads};
 }
 
 /* Is there a bpffs at the usual place? If not, one is mounted there, as other users of eBPF do. 0 or -errno. */
@@ -146,19 +216,10 @@ remove_pins(const struct ebpf *e)
 static void
 unload(struct ebpf *e)
 {
-    if (e->config) {
-        munmap(e->config, sizeof *e->config);
-    }
-    if (e->ports) {
-        munmap(e->ports, ports_size());
-    }
-    if (e->meters) {
-        munmap(e->meters, meters_size());
+    if (e->programs) {
+        end_all_shares(e);
     }
     ebpf_bpf__destroy(e->programs);
-    e->config = NULL;
-    e->ports = NULL;
-    e->meters = NULL;
     e->programs = NULL;
 }
 
@@ -178,17 +239,28 @@ load(struct ebpf *e)
     if (error) {
         return error;
     }
-    e->config = share(e->programs->maps.config_map, sizeof *e->config);
-    e->ports = share(e->programs->maps.ports, ports_size());
-    e->meters = share(e->programs->maps.meters, meters_size());
-    if (!e->config || !e->ports || !e->meters) {
-        return -ENOMEM;
+    error = share_all(e);
+    if (error) {
+        return error;
     }
     if (e->config->abi && e->config->abi != EBPF_ABI) {
         return -EPROTO;
     }
     again = (uint32_t) bpf_program__fd(e->programs->progs.sluice_again);
     return bpf_map_update_elem(bpf_map__fd(e->programs->maps.programs), &zero, &again, BPF_ANY);
+}
+
+/* New maps. */
+static int
+prepare(struct ebpf *e)
+{
+    if (getrandom(e->config->secrets, sizeof e->config->secrets, 0) != (ssize_t) sizeof e->config->secrets) {
+        return -errno;
+    }
+    e->config->n_slots = e->table.n_slots;
+    e->config->n_heads = e->table.n_heads;
+    __atomic_store_n(&e->config->abi, EBPF_ABI, __ATOMIC_RELEASE);
+    return 0;
 }
 
 int
@@ -201,6 +273,8 @@ ebpf_load(struct ebpf *e, char **why)
         return error;
     }
     e->n_cpus = (unsigned) error;
+    e->table.n_slots = e->settings.ebpf_flows;
+    e->table.n_heads = n_heads_for(e->table.n_slots);
     e->pins = pin_folder(e, why);
     if (!e->pins) {
         return -errno;
@@ -212,6 +286,10 @@ ebpf_load(struct ebpf *e, char **why)
         unload(e);
         error = load(e);
     }
+    if (!error) {
+        e->adopted = e->config->abi == EBPF_ABI;
+        error = e->adopted ? 0 : prepare(e);
+    }
     if (error) {
         if (error != -EPERM && e->programs) {
             remove_pins(e);
@@ -221,8 +299,6 @@ ebpf_load(struct ebpf *e, char **why)
                          e->settings.ebpf_actions, errno_text(error));
         return error;
     }
-    e->adopted = e->config->abi == EBPF_ABI;
-    e->config->abi = EBPF_ABI;
     snprintf(e->config->owner, sizeof e->config->owner, "%s", e->pins);
     return 0;
 }
@@ -254,30 +330,6 @@ int
 ebpf_map_ifindexes(const struct ebpf *e)
 {
     return bpf_map__fd(e->programs->maps.ifindexes);
-}
-
-int
-ebpf_map_masks(const struct ebpf *e)
-{
-    return bpf_map__fd(e->programs->maps.masks);
-}
-
-int
-ebpf_map_flows(const struct ebpf *e)
-{
-    return bpf_map__fd(e->programs->maps.flows);
-}
-
-int
-ebpf_map_acts(const struct ebpf *e)
-{
-    return bpf_map__fd(e->programs->maps.acts);
-}
-
-int
-ebpf_map_counters(const struct ebpf *e)
-{
-    return bpf_map__fd(e->programs->maps.counters);
 }
 
 int

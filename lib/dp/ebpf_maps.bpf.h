@@ -6,13 +6,13 @@
 /* What a packet on its way needs, one for each processor: nothing that runs in a receive softirq is interrupted by another of its kind. */
 struct scratch {
     struct flow_key key;
-    struct ebpf_lookup lookup;
     uint32_t l3, l4;     /* Where they begin in the packet's data; 0: not there, or cut short. */
     uint32_t l4_len;
     uint32_t tags;       /* VLAN tags, that beside the packet included. */
     bool routed;         /* It is on its way to elsewhere by a routing header. */
     bool l4_whole;       /* The transport header is all there. */
     uint32_t skip;       /* So many records of the flow. Not on the stack: before 6.7 the verifier takes what it is at a loop's first turn for what it always is. */
+    uint32_t turn;       /* Of ways of the cache that are given up. */
 };
 
 struct {
@@ -55,6 +55,7 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, EBPF_MAX_MASKS);
+    __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, uint32_t);
     __type(value, struct ebpf_mask);
 } masks SEC(".maps");
@@ -68,16 +69,33 @@ struct {
 } mask_hits SEC(".maps");
 
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, struct ebpf_lookup);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, uint32_t);
     __type(value, struct ebpf_flow_value);
 } flows SEC(".maps");
 
 struct {
-    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, uint32_t);
+    __type(value, struct ebpf_heads);
+} heads SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, uint32_t);
+    __type(value, struct ebpf_ufid);
+} ufids SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, uint32_t);
     __type(value, struct ebpf_counter);
 } counters SEC(".maps");
@@ -85,6 +103,7 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, uint32_t);
     __type(value, struct ebpf_act);
 } acts SEC(".maps");

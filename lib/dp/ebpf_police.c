@@ -26,11 +26,10 @@ ebpf_port_police(struct dp *dp, uint32_t number, const struct dp_police *limit)
 {
     struct ebpf *e = ebpf_cast(dp);
     bool by_tc = e->tc_first && !e->ports[number].peer_ifindex;
-    uint32_t kbps = by_tc ? 0 : limit->kbps, kpps = by_tc ? 0 : limit->kpps, ifindex = e->ports[number].ifindex, value = number;
+    uint32_t kbps = by_tc ? 0 : limit->kbps, kpps = by_tc ? 0 : limit->kpps;
     struct ebpf_police p = {.bytes = limit_of(kbps, limit->kburst, 8), .packets = limit_of(kpps, limit->kpkts_burst, 1)};
     int error = bpf_map_update_elem(ebpf_map_polices(e), &number, &p, BPF_F_LOCK);
 
-    value |= kbps || kpps ? EBPF_POLICED : 0;
-    error = error ? error : bpf_map_update_elem(ebpf_map_ifindexes(e), &ifindex, &value, BPF_ANY);
+    __atomic_store_n(&e->ports[number].policed, !error && (kbps || kpps), __ATOMIC_RELEASE);
     return error ? error : by_tc ? -EOPNOTSUPP : 0;
 }

@@ -578,6 +578,96 @@ test_actions_are_those_of_the_executor(void **state)
     lab->dp->ops->flow_flush(lab->dp);
 }
 
+/* Flow 'i' of many: its destination port, in a tuple of its own sort, goes to port 2 or 3 or nowhere. */
+#define N_MANY 3000
+#define MANY_OUT(I, TURN) (((I) / 7 + (TURN)) % 3 + 1)
+
+static void
+put_many(struct lab *lab, uint32_t turn, bool modify)
+{
+    for (uint32_t i = turn % 2; i < N_MANY; i += modify ? 2 : 1) {
+        struct flow_key key = {.in_port = 1, .eth_type = htons(0x0800), .nw_src = htonl(0x0a000001), .tp_dst = htons((uint16_t) i)};
+        struct flow_key mask = {.in_port = UINT32_MAX, .eth_type = UINT16_MAX, .nw_src = htonl(UINT32_MAX << i % 16), .tp_dst = UINT16_MAX};
+        struct dp_flow_put put = {.ufid = {2, i}, .key = &key, .mask = &mask, .modify = modify};
+        struct buf actions = BUF_EMPTY;
+
+        if (MANY_OUT(i, turn) > 1) {
+            action_put_output(&actions, MANY_OUT(i, turn));
+        }
+        put.actions = actions.data;
+        put.actions_len = actions.len;
+        lab->dp->ops->flow_put(lab->dp, &put, 1);
+        assert_int_equal(put.error, 0);
+        buf_free(&actions);
+    }
+}
+
+/* A packet for each, 'there' tells whether it has a flow. */
+static void
+send_many(struct lab *lab, uint32_t turn, bool (*there)(uint32_t i))
+{
+    for (uint32_t i = 0; i < N_MANY; i++) {
+        struct flow_key key = {.eth_type = htons(0x0800), .nw_proto = IPPROTO_UDP, .nw_ttl = 64, .nw_src = htonl(0x0a000001), .tp_dst = htons((uint16_t) i)};
+        struct packet *p = packet_compose(&key, 18);
+        struct outputs got = {.lab = lab};
+        struct dp_upcall up;
+        unsigned n;
+
+        send_packet(lab, p);
+        n = lab->dp->ops->recv(lab->dp, 0, &up, 1, there(i) ? 0 : 1000);
+        collect(lab, &got);
+        for (uint32_t port = 1; port <= N_WIRES; port++) {
+            bool here = there(i) && port > 1 && port == MANY_OUT(i, turn);
+
+            if (n != !there(i) || got.frames[port].len != (here ? p->len + sizeof(uint32_t) : 0)) {
+                fail_msg("turn %u, flow %u: %u misses, %zu bytes from port %u", turn, i, n, got.frames[port].len, port);
+            }
+            buf_free(&got.frames[port]);
+        }
+        if (n) {
+            packet_free(up.packet);
+        }
+        packet_free(p);
+    }
+}
+
+static bool
+is_always(uint32_t i)
+{
+    return true;
+}
+
+static bool
+is_odd(uint32_t i)
+{
+    return i % 2;
+}
+
+/* What the cache remembers of a flow goes with it, and the flow's place is another's soon. */
+static void
+test_each_of_many_flows_is_found(void **state)
+{
+    struct lab *lab = *state;
+
+    lab->dp->ops->flow_flush(lab->dp);
+    put_many(lab, 0, false);
+    send_many(lab, 0, is_always);
+    send_many(lab, 0, is_always); /* Out of the cache. */
+    put_many(lab, 3, true);       /* The odd ones, as they are. */
+    for (uint32_t i = 0; i < N_MANY; i += 2) {
+        struct dp_flow_del del = {.ufid = {2, i}};
+
+        lab->dp->ops->flow_del(lab->dp, &del, 1);
+        assert_int_equal(del.error, 0);
+        assert_int_equal(del.stats.packets, 2);
+    }
+    send_many(lab, 0, is_odd);
+    lab->dp->ops->flow_flush(lab->dp);
+    put_many(lab, 2, false);
+    send_many(lab, 2, is_always);
+    lab->dp->ops->flow_flush(lab->dp);
+}
+
 static void
 count_one(const struct dp_flow_dumped *f, void *stats)
 {
@@ -898,6 +988,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys_are_those_of_lib_flow),
         cmocka_unit_test(test_actions_are_those_of_the_executor),
+        cmocka_unit_test(test_each_of_many_flows_is_found),
         cmocka_unit_test(test_counters_are_exact),
         cmocka_unit_test(test_meters),
         cmocka_unit_test(test_half_is_sampled),

@@ -25,17 +25,17 @@ test_every_field_of_packets_is_in_the_key(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(field_table); i++) {
         const struct field *f = &field_table[i];
         struct flow_key key, mask = {.tun_id = 0};
-        struct ebpf_mask m = {.words = {0}};
-        struct ebpf_lookup lookup;
-        uint64_t bits = 0;
+        uint64_t words[EBPF_KEY_WORDS], bits = 0;
+        struct ebpf_mask m;
         bool possible;
 
         memset(&key, 0xff, sizeof key);
         field_unwildcard(f, &mask);
-        possible = ebpf_encode_key(&key, &mask, &lookup, &m);
+        possible = ebpf_encode_key(&key, &mask, words, &m);
         for (size_t w = 0; w < EBPF_KEY_WORDS; w++) {
-            bits |= lookup.words[w];
-            assert_int_equal(lookup.words[w], m.words[w]);
+            bits |= words[w];
+            assert_int_equal(words[w], m.words[w]);
+            assert_int_equal(words[w], w < m.n ? flow_key_words(&mask)[m.at[w]] : 0);
         }
         if (possible != !is_not_of_packets(f) && f->ofs / 8 != offsetof(struct flow_key, ct_state) / 8) {
             fail_msg("%s", f->name);
@@ -208,6 +208,98 @@ test_space_is_lent_once(void **state)
     ebpf_space_destroy(&s);
 }
 
+/* As if the kernel had the maps. */
+static void
+table_init(struct ebpf *e, uint32_t n_slots)
+{
+    e->n_cpus = 2;
+    e->config = xzalloc(sizeof *e->config);
+    e->table = (struct ebpf_table){
+        .n_slots = n_slots,
+        .n_heads = EBPF_HEADS,
+        .flows = aligned_alloc(64, n_slots * sizeof(struct ebpf_flow_value)),
+        .counters = xcalloc((size_t) n_slots * e->n_cpus, sizeof(struct ebpf_counter)),
+        .heads = xzalloc(sizeof(struct ebpf_heads)),
+        .masks = xcalloc(EBPF_MAX_MASKS, sizeof(struct ebpf_mask)),
+    };
+    memset(e->table.flows, 0, n_slots * sizeof(struct ebpf_flow_value));
+    for (unsigned i = 0; i <= EBPF_KEY_WORDS; i++) {
+        e->config->secrets[i] = UINT64_C(0x9e3779b97f4a7c15) * (i + 1);
+    }
+    e->table.masks[0].n = 1;
+}
+
+static void
+table_destroy(struct ebpf *e)
+{
+    free(e->config);
+    free(e->table.flows);
+    free(e->table.counters);
+    free(e->table.heads);
+    free(e->table.masks);
+}
+
+static void
+test_flows_are_found_until_they_go(void **state)
+{
+    static struct ebpf e;
+    uint64_t words[EBPF_KEY_WORDS] = {0};
+    uint32_t n = 0, added[64] = {0};
+
+    table_init(&e, 64);
+    for (uint32_t i = 0; i < 64; i++) {
+        words[0] = i;
+        assert_int_equal(ebpf_table_add(&e, i, words, 0, (union ebpf_todo){.n = 1}), 0);
+        assert_true(ebpf_table_has(&e, i));
+        assert_true(e.table.flows[i].life & 1);
+    }
+    for (uint32_t i = 0; i < 64; i += 2) { /* From the ends and the middle of chains. */
+        ebpf_table_del(&e, i);
+        assert_false(ebpf_table_has(&e, i));
+        assert_false(e.table.flows[i].life & 1);
+    }
+    for (uint32_t i = 0; i < 64; i++) {
+        assert_int_equal(ebpf_table_has(&e, i), i % 2);
+    }
+    /* The same words again have the same digest: the programs could not tell them apart. */
+    words[0] = 1;
+    assert_int_equal(ebpf_table_add(&e, 0, words, 0, (union ebpf_todo){.n = 1}), -ENOSPC);
+    assert_true(ebpf_table_has(&e, 1));
+    for (uint32_t i = 0; i < 64; i++) {
+        e.table.flows[i].next = 0;
+    }
+    memset(e.table.heads, 0, sizeof *e.table.heads);
+    e.table.n_heads = 1; /* One chain takes so many and no more. */
+    for (uint32_t i = 0; i < 64; i++) {
+        words[0] = 1000 + i;
+        added[i] = !ebpf_table_add(&e, i, words, 0, (union ebpf_todo){.n = 1});
+        n += added[i];
+    }
+    assert_int_equal(n, EBPF_MAX_CHAIN);
+    for (uint32_t i = 0; i < 64; i++) {
+        assert_int_equal(!added[i] || ebpf_table_has(&e, i), true);
+    }
+    table_destroy(&e);
+}
+
+static void
+test_counters_are_of_all_processors(void **state)
+{
+    static struct ebpf e;
+    struct dp_stats stats = {.packets = 0};
+
+    table_init(&e, 8);
+    e.table.counters[3] = (struct ebpf_counter){1, 100, 5000000, 2};
+    e.table.counters[8 + 3] = (struct ebpf_counter){2, 300, 3000000, 16};
+    ebpf_counters_add(&e, 3, &stats);
+    assert_true(stats.packets == 3 && stats.bytes == 400 && stats.used_ms == 5 && stats.tcp_flags == 18);
+    ebpf_counters_clear(&e, 3);
+    stats = (struct dp_stats){.packets = 0};
+    ebpf_counters_add(&e, 3, &stats);
+    assert_true(!stats.packets && !stats.bytes && !stats.used_ms && !stats.tcp_flags);
+    table_destroy(&e);
+}
+
 int
 main(void)
 {
@@ -218,6 +310,8 @@ main(void)
         cmocka_unit_test(test_meter_has_its_buckets),
         cmocka_unit_test(test_what_programs_cannot_do_has_a_reason),
         cmocka_unit_test(test_space_is_lent_once),
+        cmocka_unit_test(test_flows_are_found_until_they_go),
+        cmocka_unit_test(test_counters_are_of_all_processors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// From a packet's key to its flow: that which a packet of the same hash had last, if it is one for this packet too; else tuple by tuple in the daemon's order.
+// A flow is taken only after its masked words have been compared with the packet's.
+#ifndef LIB_DP_EBPF_LOOKUP_BPF_H
+#define LIB_DP_EBPF_LOOKUP_BPF_H 1
+
+/* The port that the device is, whose number goes into the key; mostly it is that of the packet before. NULL: none. */
+static __always_inline const struct ebpf_port_value *
+find_port(struct scratch *s, uint32_t ifindex)
+{
+    uint32_t number = s->key.in_port;
+    const struct ebpf_port_value *port = bpf_map_lookup_elem(&ports, &number);
+    const uint32_t *found;
+
+    if (port && port->ifindex == ifindex) {
+        return port;
+    }
+    found = bpf_map_lookup_elem(&ifindexes, &ifindex);
+    if (!found) {
+        return NULL;
+    }
+    number = *found;
+    s->key.in_port = number;
+    return bpf_map_lookup_elem(&ports, &number);
+}
+
+static __always_inline uint64_t
+key_hash(const struct scratch *s, const struct ebpf_config *config)
+{
+    const uint64_t *w = (const uint64_t *) &s->key;
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < EBPF_META_WORDS; i++) {
+        sum = ebpf_digest_word(sum, w[EBPF_META_FIRST + i], config->secrets[i]);
+    }
+    for (unsigned i = 0; i < EBPF_LAYER_WORDS; i++) {
+        sum = ebpf_digest_word(sum, w[EBPF_LAYER_FIRST + i], config->secrets[EBPF_META_WORDS + i]);
+    }
+    return ebpf_digest_end(sum);
+}
+
+static __always_inline bool
+matches(const struct scratch *s, const struct ebpf_mask *m, const struct ebpf_flow_value *flow)
+{
+    const uint64_t *w = (const uint64_t *) &s->key;
+
+    for (unsigned i = 0; i < EBPF_KEY_WORDS && i < m->n; i++) {
+        uint32_t at = m->at[i];
+
+        if (at >= FLOW_KEY_WORDS || (w[at] & m->words[i]) != flow->words[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static __always_inline uint64_t
+masked_digest(const struct scratch *s, const struct ebpf_config *config, const struct ebpf_mask *m, uint32_t id)
+{
+    const uint64_t *w = (const uint64_t *) &s->key;
+    uint64_t sum = ebpf_digest_word(0, id, config->secrets[EBPF_KEY_WORDS]);
+
+    for (unsigned i = 0; i < EBPF_KEY_WORDS && i < m->n; i++) {
+        uint32_t at = m->at[i];
+
+        if (at < FLOW_KEY_WORDS) {
+            sum = ebpf_digest_word(sum, w[at] & m->words[i], config->secrets[i]);
+        }
+    }
+    return ebpf_digest_end(sum);
+}
+
+/* The packet's flow in the tuple 'id': slot plus one, or 0. */
+static __always_inline uint32_t
+find_in(struct scratch *s, const struct ebpf_config *config, uint32_t id)
+{
+    const struct ebpf_mask *m = bpf_map_lookup_elem(&masks, &id);
+    const struct ebpf_flow_value *flow = NULL;
+    const struct ebpf_heads *h;
+    uint32_t number, group, next;
+    uint64_t digest;
+
+    if (!m) {
+        return 0;
+    }
+    digest = masked_digest(s, config, m, id);
+    number = (uint32_t) digest & (config->n_heads - 1);
+    group = number / EBPF_HEADS;
+    h = bpf_map_lookup_elem(&heads, &group);
+    if (!h) {
+        return 0;
+    }
+    next = h->first[number % EBPF_HEADS];
+    for (unsigned i = 0; i < EBPF_MAX_CHAIN && next; i++) {
+        uint32_t slot = next - 1;
+
+        flow = bpf_map_lookup_elem(&flows, &slot);
+        if (!flow) {
+            return 0;
+        }
+        if (flow->digest == (uint32_t) (digest >> 32) && flow->mask == id) {
+            break;
+        }
+        next = flow->next;
+    }
+    return next && flow && matches(s, m, flow) ? next : 0;
+}
+
+struct search {
+    struct scratch *s;
+    const struct ebpf_config *config;
+    uint32_t active; /* Order of masks. */
+    uint32_t mask;
+    uint32_t found;  /* Slot plus one. */
+};
+
+static long
+try_mask(uint32_t i, struct search *x)
+{
+    x->mask = x->config->order[x->active & 1][i & (EBPF_MAX_MASKS - 1)];
+    x->found = find_in(x->s, x->config, x->mask);
+    return x->found != 0;
+}
+
+static __always_inline const struct ebpf_flow_value *
+find_in_tuples(struct scratch *s, const struct ebpf_config *config, uint32_t *slot)
+{
+    struct search x = {.s = s, .config = config, .active = config->active};
+    uint64_t *hits;
+
+    count(EBPF_MASK_LOOKUPS, bpf_loop(config->n_masks[x.active & 1] & (2 * EBPF_MAX_MASKS - 1), try_mask, &x, 0));
+    if (!x.found) {
+        return NULL;
+    }
+    hits = bpf_map_lookup_elem(&mask_hits, &x.mask);
+    if (hits) {
+        ++*hits;
+    }
+    *slot = x.found - 1;
+    return bpf_map_lookup_elem(&flows, slot);
+}
+
+/* The flow that the way names, if it lives and is the packet's. */
+static __always_inline const struct ebpf_flow_value *
+find_by_way(const struct scratch *s, uint64_t way, uint32_t *slot)
+{
+    const struct ebpf_flow_value *flow;
+    const struct ebpf_mask *m;
+    uint32_t mask;
+
+    *slot = way & ((1u << EBPF_SLOT_BITS) - 1);
+    flow = bpf_map_lookup_elem(&flows, slot);
+    if (!flow || !way || flow->life != way >> 32) {
+        return NULL;
+    }
+    mask = flow->mask;
+    m = bpf_map_lookup_elem(&masks, &mask);
+    return m && matches(s, m, flow) ? flow : NULL;
+}
+
+/* The flow of the packet whose key is in 's', and its slot; or NULL. */
+static __always_inline const struct ebpf_flow_value *
+find_flow(struct scratch *s, const struct ebpf_config *config, uint32_t *slot)
+{
+    uint32_t cpu = bpf_get_smp_processor_id();
+    struct ebpf_cache *cache = bpf_map_lookup_elem(&caches, &cpu);
+    const struct ebpf_flow_value *flow;
+    uint64_t hash = key_hash(s, config), tag = hash >> (64 - EBPF_TAG_BITS) << EBPF_SLOT_BITS;
+    uint64_t *ways, *way;
+    uint32_t at = s->turn++; /* Which way is given up. */
+
+    if (!cache) {
+        return NULL;
+    }
+    asm volatile("" : "+r"(hash)); /* The mask has to come last for the verifier of Linux 6.1. */
+    ways = cache->ways[hash & (EBPF_CACHE_SETS - 1)];
+    for (unsigned i = 0; i < EBPF_CACHE_WAYS; i++) {
+        if ((uint32_t) (ways[i] ^ tag) >> EBPF_SLOT_BITS == 0) {
+            at = i;
+        }
+    }
+    asm volatile("" : "+r"(at));
+    way = &ways[at & (EBPF_CACHE_WAYS - 1)];
+    flow = find_by_way(s, *way, slot);
+    if (flow) {
+        return flow;
+    }
+    flow = find_in_tuples(s, config, slot);
+    if (flow && flow->life & 1) {
+        *way = (uint64_t) flow->life << 32 | tag | *slot;
+    }
+    return flow;
+}
+
+static __always_inline void
+credit(const struct scratch *s, const struct ebpf_config *config, uint32_t slot, uint32_t len)
+{
+    uint32_t at = bpf_get_smp_processor_id() * config->n_slots + slot;
+    struct ebpf_counter *c = bpf_map_lookup_elem(&counters, &at);
+
+    if (c) {
+        c->packets++;
+        c->bytes += len;
+        c->used_ns = bpf_ktime_get_coarse_ns();
+        c->tcp_flags |= bpf_ntohs(s->key.tcp_flags);
+    }
+    count(EBPF_HIT, 1);
+}
+
+#endif

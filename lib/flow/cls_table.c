@@ -98,10 +98,20 @@ table_resize(struct cls_table *t)
     rcu_postpone_free(was);
 }
 
+/* A table that has become too large shrinks when rules come again, not while they go: who takes many out does so in the order of their hashes, and those that
+ * are left would all want to be in one part of a smaller table. */
+static bool
+should_resize(const struct cls_table *t)
+{
+    uint32_t capacity = t->slots ? t->slots->capacity : 0;
+
+    return !capacity || t->n_filled + 1 > capacity - capacity / 8 - 1 || (capacity > 64 && t->n < capacity / 8);
+}
+
 void
 cls_table_insert(struct cls_table *t, struct cls_rule *head)
 {
-    if (!t->slots || t->n_filled + 1 > t->slots->capacity - t->slots->capacity / 8 - 1) {
+    if (should_resize(t)) {
         table_resize(t);
     }
     slots_put(t->slots, head);
@@ -134,9 +144,6 @@ cls_table_remove(struct cls_table *t, struct cls_rule *head)
 
     __atomic_store_n(&s->tags[i], TAG_REMOVED, __ATOMIC_RELEASE);
     t->n--;
-    if (s->capacity > 64 && t->n < s->capacity / 8) {
-        table_resize(t);
-    }
 }
 
 void

@@ -97,6 +97,7 @@ def bench_rules(results, daemon, count):
             results.add(label + ": daemon CPU a rule", daemon, (cpu_seconds(switch.vswitchd) - cpu) / count * 1e6, "us")
             results.add(label + ": resident memory a rule", daemon, (resident_bytes(switch.vswitchd) - memory) / count, "B")
         bench_dump(results, daemon, switch, f"dump-flows of {count} rules")
+        bench_delete(results, daemon, switch, count)
     finally:
         switch.close()
 
@@ -126,6 +127,15 @@ def bench_dump(results, daemon, switch, label, times=3):
         results.add(f"bare limit: {label} from memory: tool's CPU", daemon, replay.tool_cpu, "s")
     finally:
         replay.close()
+
+
+def bench_delete(results, daemon, switch, count, settle=5):
+    """All at once. The installed daemon answers first and takes most of them apart later."""
+    cpu, clock = cpu_seconds(switch.vswitchd), time.monotonic()
+    run("ovs-ofctl", "del-flows", "br0", env=switch.env, limit=600)
+    results.add(f"del-flows of {count} rules: time", daemon, time.monotonic() - clock, "s")
+    time.sleep(settle)
+    results.add(f"del-flows of {count} rules: daemon CPU a rule", daemon, (cpu_seconds(switch.vswitchd) - cpu) / count * 1e6, "us")
 
 
 def bench_idle(results, daemon, count=100000, seconds=20):

@@ -74,11 +74,11 @@ bridge_create(struct ofproto *o, const struct bridge_config *c, struct bridge **
     br->next_ofp = 1;
     br->ports = xzalloc(sizeof *br->ports);
     br->l2 = l2_create(br);
+    br->conns = ofconns_create(br, o->loop);
     tables_init(br);
     cds_list_add_tail(&br->node, &o->bridges);
     cds_lfht_node_init(&br->id_node);
     cds_lfht_add(o->bridges_by_id, hash_u64(br->id, 0), &br->id_node);
-    br->conns = ofconns_create(br, o->loop);
     bridge_take_config(br, c);
     ofconns_configure(br->conns, c);
     *brp = br;

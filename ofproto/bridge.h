@@ -40,6 +40,7 @@ struct bridge {
     bool standalone_normal;         /* Fail-open is in force: the hidden NORMAL rule is in table 0. */
     struct bridge_ports *ports;     /* RCU. */
     struct table tables[N_TABLES];
+    struct rule *internal_rules[N_INTERNAL_RULES]; /* The first is none. They live as long as the tables. */
     struct l2 *l2;
     struct ofconns *conns;
     uint32_t next_ofp;              /* Where the search for a free OpenFlow number goes on. */

@@ -112,7 +112,7 @@ dump_done(void *dump_)
 static enum of_error
 check_table(const struct flow_stats_request *r)
 {
-    return r->table_id != OFPTT_ALL && r->table_id >= SERVED_TABLES ? OFERR_OFPBRC_BAD_TABLE_ID : OFERR_OK;
+    return r->table_id != OFPTT_ALL && r->table_id > TABLE_INTERNAL ? OFERR_OFPBRC_BAD_TABLE_ID : OFERR_OK;
 }
 
 enum of_error

@@ -18,16 +18,6 @@ COUNTER(rule_refused, "A flow_mod was refused.");
 
 #define FAIL_OPEN_PRIORITY 0xf0f0f0 /* Above every priority of OpenFlow. */
 
-void
-tables_init(struct bridge *br)
-{
-    htable_init(&br->rule_intern);
-    CDS_INIT_LIST_HEAD(&br->expirable);
-    for (size_t i = 0; i < N_TABLES; i++) {
-        br->tables[i] = (struct table){.cls = classifier_create(), .max_flows = UINT32_MAX};
-    }
-}
-
 static void
 table_configure(struct table *t, const struct table_config *c)
 {
@@ -452,20 +442,82 @@ tables_remove_all(struct bridge *br)
     free(set.rules);
 }
 
+/* A rule of the bridge's own, of the actions in fm->actions, which it frees. */
+static enum of_error
+add_own(struct bridge *br, struct flow_mod *fm, int32_t priority)
+{
+    enum of_error error;
+
+    fm->command = OFPFC_ADD;
+    fm->out_port = OFPP_ANY;
+    fm->out_group = OFPG_ANY;
+    error = apply_add(br, fm, priority, &(struct table_origin){0});
+    buf_free(&fm->actions);
+    return error;
+}
+
 /* A rule that matches everything and does NORMAL. Only a limit of no rules at all can be in the way of one that is not hidden. */
 static void
 add_normal(struct bridge *br, int32_t priority, uint16_t flags)
 {
-    struct flow_mod fm = {.command = OFPFC_ADD, .flags = flags, .out_port = OFPP_ANY, .out_group = OFPG_ANY};
+    struct flow_mod fm = {.flags = flags};
     struct ofact_output *output = ofact_put(&fm.actions, OFACT_OUTPUT, sizeof *output);
 
     output->port = OFPP_NORMAL;
     match_init_any(&fm.match);
-    if (apply_add(br, &fm, priority, &(struct table_origin){0})) {
+    if (add_own(br, &fm, priority)) {
         log_warn(LOG_ofproto, "%s: table 0 has no room for the rule that makes the bridge a plain switch", br->name);
     }
-    buf_free(&fm.actions);
 }
+
+static bool
+note_internal(struct cls_rule *cr, void *br)
+{
+    struct rule *r = rule_of(cr);
+    struct match m;
+
+    match_unpack(cr->match, &m);
+    ((struct bridge *) br)->internal_rules[m.key.regs[0]] = r;
+    return true;
+}
+
+/* What people find in the internal table. Packets that a controller sends there are dropped, unless they have been recirculated. */
+static void
+add_internal(struct bridge *br)
+{
+    struct flow_mod drop = {.table_id = TABLE_INTERNAL};
+
+    for (uint32_t reg0 = INTERNAL_MISS; reg0 < N_INTERNAL_RULES; reg0++) {
+        struct flow_mod fm = {.table_id = TABLE_INTERNAL};
+
+        match_init_any(&fm.match);
+        fm.match.key.regs[0] = reg0;
+        fm.match.mask.regs[0] = UINT32_MAX;
+        if (reg0 == INTERNAL_MISS) {
+            struct ofact_controller *c = ofact_put(&fm.actions, OFACT_CONTROLLER, sizeof *c);
+
+            c->max_len = UINT16_MAX;
+            c->reason = OFPR_IMPLICIT_MISS;
+        }
+        add_own(br, &fm, 0);
+    }
+    classifier_for_each(br->tables[TABLE_INTERNAL].cls, NULL, note_internal, br);
+    match_init_any(&drop.match);
+    drop.match.mask.recirc_id = UINT32_MAX;
+    add_own(br, &drop, 2);
+}
+
+void
+tables_init(struct bridge *br)
+{
+    htable_init(&br->rule_intern);
+    CDS_INIT_LIST_HEAD(&br->expirable);
+    for (size_t i = 0; i < N_TABLES; i++) {
+        br->tables[i] = (struct table){.cls = classifier_create(), .max_flows = UINT32_MAX};
+    }
+    add_internal(br);
+}
+
 
 void
 tables_flush(struct bridge *br, bool normal)

@@ -12,6 +12,8 @@
 
 #define N_TABLES 255 /* 0 .. 253 for controllers, 254 is internal: hidden rules of the bridge. */
 #define TABLE_INTERNAL 254
+/* Rules of the internal table to which packets that met no other are credited: by register 0. */
+enum internal_rule { INTERNAL_MISS = 1, INTERNAL_DROP, INTERNAL_DROP_FRAGMENT, N_INTERNAL_RULES };
 
 struct bridge;
 struct table_config;

@@ -180,7 +180,7 @@ xl_thaw(struct xl *xl, const struct freeze **freeze)
     const struct freeze *f = freeze_find(xl->in->key.recirc_id);
 
     if (!f) {
-        xl_fail(xl, TRANSLATE_NO_RECIRC, "no recirculation data for recirc_id %#" PRIx32, xl->in->key.recirc_id);
+        xl_fail(xl, TRANSLATE_NO_RECIRC, "Recirculation context not found for ID %" PRIx32, xl->in->key.recirc_id);
         return false;
     }
     if (!find_bridge(xl, f->bridge_id)) {

@@ -6,7 +6,7 @@
 /* OpenFlow 1.1 and 1.2's table configuration: what a miss in this table is. 0 is the version's default. */
 enum { MISS_CONTINUE = 1, MISS_DROP = 2, MISS_MASK = 3 };
 
-enum outcome { FOUND, MISS_SILENT, MISS_TO_CONTROLLER, FRAGMENT_DROPPED };
+enum outcome { FOUND, MISS_TO_CONTROLLER = INTERNAL_MISS, MISS_SILENT = INTERNAL_DROP, FRAGMENT_DROPPED = INTERNAL_DROP_FRAGMENT };
 
 /* A lookup in one table, as the fragment mode has it: outside of nx-match the transport ports of fragments count as zero. */
 static struct rule *
@@ -119,7 +119,11 @@ static void
 run_miss(struct xl *xl, enum outcome outcome)
 {
     struct xl_packet_in in = {.max_len = UINT16_MAX, .reason = OFPR_NO_MATCH};
+    struct rule *internal = xl->bridge->internal_rules[outcome];
 
+    if (internal) {
+        credit(xl, internal);
+    }
     if (outcome == MISS_TO_CONTROLLER) {
         trace_add(xl->in->trace, TRACE_ACTION, "CONTROLLER:65535");
         xl_packet_in(xl, &in);

@@ -21,7 +21,7 @@ hash_fields_name(uint16_t fields)
 static const char *
 packet_in_reason_name(uint8_t reason)
 {
-    static const char *const names[] = {"no_match", "action", "invalid_ttl", "action_set", "group", "packet_out"};
+    static const char *const names[] = {"no_match", "action", "invalid_ttl", "action_set", "group", "packet_out", "", ""};
 
     return reason < ARRAY_SIZE(names) ? names[reason] : NULL;
 }

@@ -25,7 +25,7 @@ COMMANDS = [
     *[f"{what} br {which}" for what in ("dump-flows", "dump-aggregate") for which in (
         "cookie=0x5/-1", "cookie=0x5/0xf", "out_port=1", "out_port=p2", "table=3", "table=253", "table=255", "tcp", "tcp,tp_dst=80", "ip",
         "ip,nw_dst=10.1.0.0/16", "out_group=1", "actions=drop", "priority=5")],
-    "dump-aggregate br", "--strict dump-flows br ip",
+    "dump-aggregate br", "dump-aggregate br table=254", "--strict dump-flows br ip",
     "queue-stats br 99", "queue-stats br 1 2", "queue-get-config br 99",
     *[f"{what} br{which}" for what in ("dump-groups", "dump-group-stats", "del-groups") for which in ("", " group_id=1")],
     "insert-buckets br group_id=1,command_bucket_id=first,bucket=output:1", "remove-buckets br group_id=1,command_bucket_id=first",
@@ -219,3 +219,15 @@ def test_bundles_of_files(narrow, version, name, command, flows, tmp_path):
     if ours[0]:
         assert after == [sorted(text.splitlines()) for text in before]
     narrow.ofctl("del-flows", "br")
+
+
+def test_rules_of_the_bridge(pair):
+    """What bridge/dump-flows shows beside the flows of controllers, and what becomes of packets that are sent there."""
+    pair.ofctl("del-flows", "br")
+    pair.ofctl("add-flows", "br", "-", stdin="in_port=1,actions=resubmit(,254),2\nin_port=2,actions=load:1->NXM_NX_REG0[],resubmit(,254)\n")
+    for command in (["bridge/dump-flows", "br"], *[["ofproto/trace", "br", flow] for flow in ("in_port=1", "in_port=2", "in_port=2,recirc_id=0x1f")]):
+        oracle, ours = (sorted(re.sub(r"duration=\d+s", "", switch.appctl(*command)).splitlines()) for switch in pair.switches)
+        assert oracle == ours, command
+    oracle, ours = (sorted(text.splitlines()) for text in pair.ofctl("--no-stats", "dump-flows", "br", "table=254"))
+    assert oracle == ours and "recirc_id=0 actions=drop" in str(ours)
+    pair.ofctl("del-flows", "br")

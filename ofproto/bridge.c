@@ -186,14 +186,9 @@ bridge_has_ofport(const struct bridge *br, uint32_t number)
 struct port *
 bridge_port_by_name(const struct bridge *br, const char *name)
 {
-    const struct bridge_ports *ports = rcu_dereference(br->ports);
+    struct port *p = ofproto_port_by_name(br->ofproto, name);
 
-    for (size_t i = 0; i < ports->n; i++) {
-        if (!strcmp(ports->ports[i]->name, name)) {
-            return ports->ports[i];
-        }
-    }
-    return NULL;
+    return p && p->bridge == br ? p : NULL;
 }
 
 void

@@ -54,9 +54,8 @@ struct bridge {
 bool bridge_ref(struct bridge *); /* Any thread, RCU section: false when it is going. */
 void bridge_unref(struct bridge *);
 
-/* RCU read section. NULL: no such port. */
-struct port *bridge_port(const struct bridge *, uint32_t ofp_port);
-struct port *bridge_port_by_name(const struct bridge *, const char *name);
+struct port *bridge_port(const struct bridge *, uint32_t ofp_port); /* RCU read section. NULL: no such port. */
+struct port *bridge_port_by_name(const struct bridge *, const char *name); /* Main thread. NULL: no such port. */
 /* Main thread: something that translations depend on changed: a rule, port, VLAN... All megaflows are looked at again soon. */
 void bridge_changed(struct bridge *);
 struct port_names bridge_port_names(const struct bridge *); /* For text; valid while the bridge is, in an RCU read section. */

@@ -40,6 +40,7 @@ ofproto_create(struct loop *loop, struct netdevs *netdevs)
     o->netdevs = netdevs;
     CDS_INIT_LIST_HEAD(&o->bridges);
     CDS_INIT_LIST_HEAD(&o->datapaths);
+    htable_init(&o->ports_by_name);
     CDS_INIT_LIST_HEAD(&o->transactions);
     o->version = 1;
     o->bridges_by_id = cds_lfht_new_flavor(16, 16, 0, CDS_LFHT_AUTO_RESIZE, &urcu_qsbr_flavor, NULL);
@@ -61,6 +62,7 @@ ofproto_destroy(struct ofproto *o, bool delete_datapath)
     freeze_sweep(INT64_MAX, 0); /* Nobody is left to go on with one. */
     rcu_drain();
     cds_lfht_destroy(o->bridges_by_id, NULL);
+    htable_destroy(&o->ports_by_name);
     free(o);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/base/counter.h"
+#include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "lib/base/refs.h"
 #include "ofproto/l2.h"
@@ -123,6 +124,19 @@ pick_number(struct bridge *br, const struct port_config *c)
     return 0;
 }
 
+struct port *
+ofproto_port_by_name(const struct ofproto *o, const char *name)
+{
+    for (struct hnode *n = htable_first_with_hash(&o->ports_by_name, hash_string(name, 0)); n; n = htable_next_with_hash(n)) {
+        struct port *p = CONTAINER_OF(n, struct port, name_node);
+
+        if (!strcmp(p->name, name)) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
 static void
 publish_with(struct bridge *br, struct port *p)
 {
@@ -138,10 +152,11 @@ publish_with(struct bridge *br, struct port *p)
     memcpy(&ports->ports[i + 1], &old->ports[i], (old->n - i) * sizeof *ports->ports);
     ports->n = old->n + 1;
     bridge_set_ports(br, ports);
+    htable_insert(&br->ofproto->ports_by_name, &p->name_node, hash_string(p->name, 0));
 }
 
 static void
-publish_without(struct bridge *br, const struct port *p)
+publish_without(struct bridge *br, struct port *p)
 {
     const struct bridge_ports *old = br->ports;
     struct bridge_ports *ports = xmalloc(sizeof *ports + old->n * sizeof *ports->ports);
@@ -153,21 +168,18 @@ publish_without(struct bridge *br, const struct port *p)
         }
     }
     bridge_set_ports(br, ports);
+    htable_remove(&br->ofproto->ports_by_name, &p->name_node);
 }
 
 /* Ties both ends of a patch when each names the other. */
 static void
 connect_patch(struct port *p)
 {
-    struct bridge *br;
+    struct port *peer = ofproto_port_by_name(p->bridge->ofproto, p->peer_name);
 
-    cds_list_for_each_entry (br, &p->bridge->ofproto->bridges, node) {
-        struct port *peer = br->datapath == p->bridge->datapath ? bridge_port_by_name(br, p->peer_name) : NULL;
-
-        if (peer && is_patch(peer) && !strcmp(peer->peer_name, p->name)) {
-            rcu_assign_pointer(p->peer, peer);
-            rcu_assign_pointer(peer->peer, p);
-        }
+    if (peer && peer->bridge->datapath == p->bridge->datapath && is_patch(peer) && !strcmp(peer->peer_name, p->name)) {
+        rcu_assign_pointer(p->peer, peer);
+        rcu_assign_pointer(peer->peer, p);
     }
 }
 
@@ -324,24 +336,24 @@ static void
 tell_place(struct port *p)
 {
     const struct dp *dp = p->bridge->datapath->dp;
+    int ifindex = dp->ops->port_ifindex ? dp->ops->port_ifindex(dp, p->dp_port) : p->ifindex;
+    const struct netdev_info *dev = netdev_by_ifindex(p->bridge->ofproto->netdevs, ifindex);
 
-    place_port_set(p->bridge->datapath->place, p->dp_port, dp->ops->port_ifindex ? dp->ops->port_ifindex(dp, p->dp_port) : p->ifindex, p->name);
+    place_port_set(p->bridge->datapath->place, p->dp_port, ifindex, dev && !strcmp(dev->kind, "openvswitch"));
 }
 
 static int
 check_config(const struct bridge *br, const struct port_config *c, char **why)
 {
-    const struct bridge *other;
+    const struct port *other = ofproto_port_by_name(br->ofproto, c->name);
 
     if (!type_is_known(c->type)) {
         *why = xasprintf("could not open network device %s (interface type %s is not supported)", c->name, c->type);
         return -EAFNOSUPPORT;
     }
-    cds_list_for_each_entry (other, &br->ofproto->bridges, node) {
-        if (bridge_port_by_name(other, c->name)) {
-            *why = xasprintf("could not add network device %s: it is in bridge %s already", c->name, other->name);
-            return -EBUSY;
-        }
+    if (other) {
+        *why = xasprintf("could not add network device %s: it is in bridge %s already", c->name, other->bridge->name);
+        return -EBUSY;
     }
     return 0;
 }
@@ -402,7 +414,7 @@ port_del(struct port *p, bool delete_device)
     if (p->dp_port != DP_PORT_NONE) {
         datapath_remove_port(br->datapath, p);
         if (delete_device) {
-            place_port_set(br->datapath->place, p->dp_port, 0, p->name);
+            place_port_set(br->datapath->place, p->dp_port, 0, false);
             br->datapath->dp->ops->port_del(br->datapath->dp, p->dp_port);
         }
     }

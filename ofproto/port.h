@@ -4,6 +4,7 @@
 #define OFPROTO_PORT_H 1
 
 #include "lib/of/body.h"
+#include "lib/base/list.h"
 #include "lib/base/rcu.h"
 #include "ofproto/ofproto.h"
 
@@ -25,6 +26,7 @@ struct port_settings {
 
 struct port {
     struct cds_lfht_node dp_node;  /* In datapath->ports. */
+    struct hnode name_node;        /* In ofproto->ports_by_name. */
     struct bridge *bridge;
     char *name;
     char *type;

@@ -11,6 +11,7 @@ struct ofproto {
     struct netdevs *netdevs;
     struct cds_list_head bridges;
     struct cds_list_head datapaths;
+    struct htable ports_by_name;       /* Of all bridges: a name is in one of them. Main thread. */
     struct ofproto_config config;
     bool forwarding;
     struct loop_timer *second_timer;   /* Ageing: rules, MAC entries. */
@@ -20,6 +21,7 @@ struct ofproto {
     struct cds_list_head transactions; /* Committed and not yet settled. */
 };
 
+struct port *ofproto_port_by_name(const struct ofproto *, const char *name); /* Main thread. NULL: in no bridge. */
 struct bridge *bridge_by_id(const struct ofproto *, uint32_t id); /* RCU read section. NULL: gone. */
 
 #endif

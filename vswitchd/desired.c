@@ -498,8 +498,8 @@ desired_port_init(struct desired_port *d, const struct ovsdb_row *port, const st
     char *why = NULL;
 
     *d = (struct desired_port){0};
-    if (row_count(port, "interfaces") > 1) {
-        return xasprintf("port %s has %zu interfaces: bonding is not supported", row_string(port, "name"), row_count(port, "interfaces"));
+    if (port->n_owned > 1) {
+        return xasprintf("port %s has %zu interfaces: bonding is not supported", row_string(port, "name"), port->n_owned);
     }
     if (!strcmp(name, local_of)) {
         type = "internal";

@@ -8,11 +8,15 @@
 #include <stdlib.h>
 #include <sys/utsname.h>
 
+#include "lib/base/counter.h"
 #include "lib/base/dirs.h"
 #include "lib/base/log.h"
 #include "lib/base/version.h"
+#include "vswitchd/running.h"
 
 #define STATS_INTERVAL_DEFAULT_MS 5000 /* ovs-vswitchd.conf.db(5), other_config:stats-update-interval; also the least. */
+
+COUNTER(status_interface, "A row of Interface was looked at for what the database is to be told, beside its statistics.");
 
 struct status_cache {
     json_t *rows;        /* UUID to {column: wire value}. */
@@ -35,9 +39,16 @@ status_cache_destroy(struct status_cache *c)
 }
 
 void
-status_cache_forget(struct status_cache *c)
+status_cache_forget_row(struct status_cache *c, const char *uuid)
 {
-    json_object_clear(c->rows);
+    json_object_del(c->rows, uuid);
+}
+
+void
+status_forget(struct vswitch *vs)
+{
+    json_object_clear(vs->written->rows);
+    running_all_changed(vs);
 }
 
 /* Steals 'wire'. */
@@ -56,12 +67,6 @@ status_put(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *ro
     }
     json_object_set(known, column, wire);
     ovsdb_txn_update(txn, row, column, wire);
-}
-
-static bool
-is_written(const struct vswitch *vs, const char *uuid, const char *column)
-{
-    return json_object_get(json_object_get(vs->written->rows, uuid), column) != NULL;
 }
 
 static json_t *
@@ -139,10 +144,7 @@ put_interface(struct vswitch *vs, struct ovsdb_txn *txn, struct running_port *p,
     if (dev) {
         p->device = *dev;
     }
-    if (p->status_dirty || !is_written(vs, row->uuid, "status")) {
-        put_driver(vs, txn, row, p); /* Asks the device: only when something about it changed. */
-    }
-    p->status_dirty = false;
+    put_driver(vs, txn, row, p);
 }
 
 static json_t *
@@ -196,9 +198,10 @@ put_statistics(struct vswitch *vs, struct ovsdb_txn *txn, struct running_port *p
     } else if (netdev_get_stats(vs->netdevs, p->name, &now)) {
         return;
     }
-    if (of_device == p->stats_of_device && !memcmp(&now, &p->stats, sizeof now) && is_written(vs, row->uuid, "statistics")) {
+    if (p->told_stats && of_device == p->stats_of_device && !memcmp(&now, &p->stats, sizeof now)) {
         return;
     }
+    p->told_stats = true;
     p->stats_of_device = of_device;
     p->stats = now;
     status_put(vs, txn, row, "statistics", of_device ? statistics_of_device(&now) : statistics_of_datapath(&now));
@@ -261,34 +264,56 @@ put_bridge(struct vswitch *vs, struct ovsdb_txn *txn, struct running_bridge *b, 
 }
 
 static void
-put_bridge_and_ports(struct vswitch *vs, struct ovsdb_txn *txn, struct running_bridge *b, bool with_stats)
+put_bridge_and_controllers(struct vswitch *vs, struct ovsdb_txn *txn, struct running_bridge *b, bool with_stats)
 {
-    const struct ovsdb_table *bridges = replica_table(ovsdb_replica(vs->db), "Bridge");
-    const struct ovsdb_table *interfaces = replica_table(ovsdb_replica(vs->db), "Interface");
-    const struct ovsdb_row *row = replica_row(bridges, b->uuid);
+    const struct ovsdb_row *row = replica_row(replica_table(ovsdb_replica(vs->db), "Bridge"), b->uuid);
 
-    if (!row) {
-        return;
-    }
-    if (b->status_dirty || !json_object_get(vs->written->rows, b->uuid)) {
+    if (row && b->status_dirty) {
         put_bridge(vs, txn, b, row);
     }
-    for (struct hnode *n = htable_next(&b->ports, NULL); n; n = htable_next(&b->ports, n)) {
-        struct running_port *p = CONTAINER_OF(n, struct running_port, node);
-        const struct ovsdb_row *interface = replica_row(interfaces, p->interface_uuid);
-        bool dirty = p->status_dirty || (with_stats && !is_device_told(p));
-
-        if (interface && (dirty || !json_object_get(vs->written->rows, p->interface_uuid))) {
-            put_interface(vs, txn, p, interface);
-        }
-        if (interface && (with_stats || !is_written(vs, p->interface_uuid, "statistics"))) {
-            put_statistics(vs, txn, p, interface); /* At once for a new port, then every interval. */
-        }
-    }
-    if (b->bridge) {
+    if (row && b->bridge) {
         struct controller_pass pass = {vs, txn, row, with_stats};
 
         bridge_controller_status(b->bridge, put_controller, &pass);
+    }
+}
+
+/* What changed, and of a new port the counters at once. */
+static void
+put_dirty_ports(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_table *interfaces)
+{
+    struct running_port *p, *next;
+
+    cds_list_for_each_entry_safe (p, next, &vs->dirty_ports, dirty) {
+        const struct ovsdb_row *row = replica_row(interfaces, p->interface_uuid);
+
+        cds_list_del_init(&p->dirty);
+        if (row) {
+            COUNTER_INC(status_interface);
+            put_interface(vs, txn, p, row);
+            if (!p->told_stats) {
+                put_statistics(vs, txn, p, row);
+            }
+        }
+    }
+}
+
+static void
+put_all_statistics(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_table *interfaces)
+{
+    for (struct running_bridge *b = running_bridge_next(vs, NULL); b; b = running_bridge_next(vs, b)) {
+        struct running_port *p;
+
+        cds_list_for_each_entry (p, &b->ports, in_bridge) {
+            const struct ovsdb_row *row = replica_row(interfaces, p->interface_uuid);
+
+            if (row) {
+                put_statistics(vs, txn, p, row);
+            }
+            if (!is_device_told(p)) {
+                running_port_changed(p);
+            }
+        }
     }
 }
 
@@ -329,27 +354,6 @@ put_global(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *ro
     }
 }
 
-/* Forgets rows that are gone, so that the cache does not grow for ever. */
-static void
-prune(struct vswitch *vs)
-{
-    const struct ovsdb_replica *r = ovsdb_replica(vs->db);
-    const char *uuid;
-    json_t *columns;
-    void *next;
-
-    json_object_foreach_safe (vs->written->rows, next, uuid, columns) {
-        bool found = false;
-
-        for (size_t i = 0; i < r->n_tables && !found; i++) {
-            found = replica_row(&r->tables[i], uuid) != NULL;
-        }
-        if (!found) {
-            json_object_del(vs->written->rows, uuid);
-        }
-    }
-}
-
 static void
 written(int error, const char *why, void *vs_)
 {
@@ -360,13 +364,14 @@ written(int error, const char *why, void *vs_)
         if (error != -EAGAIN) {
             log_warn_rl(LOG_bridge, &limit, "could not write status to the database: %s", why);
         }
-        status_cache_forget(vs->written);
+        status_forget(vs);
     }
 }
 
 void
 status_write(struct vswitch *vs, bool with_stats)
 {
+    const struct ovsdb_table *interfaces = replica_table(ovsdb_replica(vs->db), "Interface");
     const struct ovsdb_row *global = replica_next(replica_table(ovsdb_replica(vs->db), "Open_vSwitch"), NULL);
     struct ovsdb_txn *txn;
 
@@ -377,9 +382,13 @@ status_write(struct vswitch *vs, bool with_stats)
     if (!json_object_get(vs->written->rows, global->uuid)) {
         put_global(vs, txn, global);
     }
-    for (struct hnode *n = htable_next(&vs->bridges, NULL); n; n = htable_next(&vs->bridges, n)) {
-        put_bridge_and_ports(vs, txn, CONTAINER_OF(n, struct running_bridge, node), with_stats);
+    for (struct running_bridge *b = running_bridge_next(vs, NULL); b; b = running_bridge_next(vs, b)) {
+        put_bridge_and_controllers(vs, txn, b, with_stats);
     }
+    if (with_stats) {
+        put_all_statistics(vs, txn, interfaces);
+    }
+    put_dirty_ports(vs, txn, interfaces);
     if (vs->next_cfg >= 0) {
         status_put(vs, txn, global, "cur_cfg", json_integer(vs->next_cfg));
     }
@@ -387,9 +396,6 @@ status_write(struct vswitch *vs, bool with_stats)
         ovsdb_txn_abort(txn);
     } else {
         ovsdb_txn_commit(txn, written, vs);
-    }
-    if (with_stats) {
-        prune(vs);
     }
 }
 

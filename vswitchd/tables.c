@@ -19,8 +19,12 @@ static const char *const flow_table_columns[] = {"name", "flow_limit", "overflow
 static const char *const ssl_columns[] = {"private_key", "certificate", "ca_cert", "bootstrap_ca_cert", NULL};
 
 const struct ovsdb_table_spec vswitch_tables[] = {
-    {"Open_vSwitch", open_vswitch_columns, NULL},      {"Bridge", bridge_columns, NULL},         {"Port", port_columns, NULL},
-    {"Interface", interface_columns, interface_once}, {"Controller", controller_columns, NULL}, {"SSL", ssl_columns, NULL},
-    {"Flow_Table", flow_table_columns, NULL},
+    {"Open_vSwitch", open_vswitch_columns, NULL, "bridges", "Bridge"},
+    {"Bridge", bridge_columns, NULL, "ports", "Port"},
+    {"Port", port_columns, NULL, "interfaces", "Interface"},
+    {"Interface", interface_columns, interface_once, NULL, NULL},
+    {"Controller", controller_columns, NULL, NULL, NULL},
+    {"SSL", ssl_columns, NULL, NULL, NULL},
+    {"Flow_Table", flow_table_columns, NULL, NULL, NULL},
 };
 const size_t n_vswitch_tables = ARRAY_SIZE(vswitch_tables);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "vswitchd/running.h"
 #include "vswitchd/tables.h"
 
 #define DATABASE "Open_vSwitch"
@@ -43,24 +44,39 @@ tell_ready(struct vswitch *vs)
     }
 }
 
+/* While what it says is not followed: rows that go meanwhile are not kept, so that all has to be looked at afterwards. */
+static void
+ignore_database(struct vswitch *vs)
+{
+    if (replica_next_gone(ovsdb_replica(vs->db), NULL)) {
+        vs->reconciled_seq = 0;
+        ovsdb_forget_gone(vs->db);
+    }
+    status_forget(vs);
+}
+
 static void
 vswitch_work(void *vs_)
 {
     struct vswitch *vs = vs_;
+    uint64_t seq = ovsdb_replica(vs->db)->seq;
 
     if (!ovsdb_connected(vs->db)) {
-        status_cache_forget(vs->written);
+        ignore_database(vs);
         return;
     }
     if (!may_run(vs)) {
+        ignore_database(vs);
         if (vs->said_contended) {
             tell_ready(vs);
         }
         return;
     }
-    if (vs->reconciled_seq != ovsdb_replica(vs->db)->seq) {
-        vs->reconciled_seq = ovsdb_replica(vs->db)->seq;
-        reconcile(vs);
+    if (vs->reconciled_seq != seq || vs->look_again) {
+        vs->look_again = false;
+        reconcile(vs, vs->reconciled_seq);
+        ovsdb_forget_gone(vs->db);
+        vs->reconciled_seq = seq;
         log_dbg(LOG_bridge, "reconciled up to next_cfg=%lld", (long long) vs->next_cfg);
     }
     status_write(vs, false);
@@ -119,6 +135,9 @@ vswitch_create(struct loop *loop, const char *db_remotes, void (*ready)(void *ar
     vs->ready_arg = arg;
     vs->next_cfg = -1;
     htable_init(&vs->bridges);
+    htable_init(&vs->ports);
+    CDS_INIT_LIST_HEAD(&vs->dirty_ports);
+    CDS_INIT_LIST_HEAD(&vs->ports_again);
     vs->written = status_cache_create();
     vs->netdevs = netdevs_create(loop, error);
     if (!vs->netdevs) {
@@ -161,5 +180,6 @@ vswitch_destroy(struct vswitch *vs, bool delete_datapath)
     }
     status_cache_destroy(vs->written);
     htable_destroy(&vs->bridges);
+    htable_destroy(&vs->ports);
     free(vs);
 }

@@ -6,7 +6,6 @@
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "lib/base/rcu.h"
-#include "lib/dp/netdev.h"
 
 struct place_flow *
 place_find(const struct place *p, dp_ufid ufid)
@@ -272,15 +271,6 @@ place_tc_ports(struct place *p)
     return (struct tc_ports){tc_port_by_number, tc_port_by_ifindex, p};
 }
 
-/* Is the device one of the datapath's own? Its packets do not pass an ingress hook. */
-static bool
-device_is_internal(struct nl_pool *pool, int ifindex)
-{
-    struct netdev_link link;
-
-    return !netdev_link_get(pool, NULL, ifindex, &link) && !strcmp(link.kind, "openvswitch");
-}
-
 /* Busy records of flows that have a filter on the device; at most 'max'. */
 static size_t
 seize_filters_of(struct place *p, int ifindex, struct place_flow **flows, dp_ufid *ufids, size_t max)
@@ -382,9 +372,8 @@ prepare_all(struct place *p)
 }
 
 void
-place_port_set(struct place *p, uint32_t dp_port, int ifindex, const char *devname)
+place_port_set(struct place *p, uint32_t dp_port, int ifindex, bool internal)
 {
-    bool internal = ifindex && device_is_internal(p->pool, ifindex);
     struct place_port *port;
     bool added = false;
 
@@ -402,7 +391,7 @@ place_port_set(struct place *p, uint32_t dp_port, int ifindex, const char *devna
         htable_insert(&p->ports_by_number, &port->by_number, hash_u64(dp_port, 0));
         htable_insert(&p->ports_by_ifindex, &port->by_ifindex, hash_u64((uint64_t) ifindex, 0));
         added = true;
-        log_dbg(LOG_place, "port %u is %s (ifindex %d)", dp_port, devname, ifindex);
+        log_dbg(LOG_place, "port %u has ifindex %d", dp_port, ifindex);
     }
     pthread_mutex_unlock(&p->lock);
     if (added && !internal && __atomic_load_n(&p->enabled, __ATOMIC_RELAXED)) {

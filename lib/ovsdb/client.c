@@ -424,6 +424,12 @@ ovsdb_replica(const struct ovsdb *db)
     return &db->replica;
 }
 
+void
+ovsdb_forget_gone(struct ovsdb *db)
+{
+    replica_forget_gone(&db->replica);
+}
+
 bool
 ovsdb_ready(const struct ovsdb *db)
 {

@@ -21,6 +21,7 @@ int ovsdb_create(struct loop *, const char *remotes, const char *database, const
                  const char *lock, const struct ovsdb_ops *, void *arg, struct ovsdb **, char **error);
 void ovsdb_destroy(struct ovsdb *);
 const struct ovsdb_replica *ovsdb_replica(const struct ovsdb *);
+void ovsdb_forget_gone(struct ovsdb *);     /* replica_forget_gone(): who is told of changes calls it each time, or memory grows. */
 bool ovsdb_ready(const struct ovsdb *);     /* The replica has been complete at least once. */
 bool ovsdb_connected(const struct ovsdb *); /* And is true now. */
 bool ovsdb_has_lock(const struct ovsdb *);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/base/hash.h"
+#include "lib/ovsdb/owner.h"
 
 static void
 table_add_columns(struct ovsdb_table *t, const json_t *schema_columns, const char *const *names, bool once)
@@ -26,8 +27,35 @@ table_init(struct ovsdb_table *t, const json_t *schema_columns, const struct ovs
 {
     *t = (struct ovsdb_table){.name = xstrdup(spec->name)};
     htable_init(&t->rows);
+    htable_init(&t->owner_names);
+    CDS_INIT_LIST_HEAD(&t->by_seq);
     table_add_columns(t, schema_columns, spec->columns, false);
     table_add_columns(t, schema_columns, spec->once, true);
+}
+
+static const struct ovsdb_column *
+table_column(const struct ovsdb_table *t, const char *name)
+{
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (!strcmp(t->columns[i].name, name)) {
+            return &t->columns[i];
+        }
+    }
+    return NULL;
+}
+
+/* Once all tables are there. A column that the schema lacks owns nothing. */
+static void
+tables_tie(struct ovsdb_replica *r, const struct ovsdb_table_spec *specs, size_t n_specs)
+{
+    for (size_t i = 0; i < n_specs; i++) {
+        struct ovsdb_table *t = replica_table(r, specs[i].name);
+
+        if (t && specs[i].owns && table_column(t, specs[i].owns)) {
+            t->owned = replica_table(r, specs[i].owned);
+            t->owns = t->owned ? specs[i].owns : NULL;
+        }
+    }
 }
 
 int
@@ -38,7 +66,8 @@ replica_init(struct ovsdb_replica *r, const json_t *schema, const struct ovsdb_t
     if (!json_is_object(tables)) {
         return -EPROTO;
     }
-    *r = (struct ovsdb_replica){.tables = xcalloc(n_specs, sizeof *r->tables), .seq = r->seq + 1};
+    *r = (struct ovsdb_replica){.tables = xcalloc(n_specs, sizeof *r->tables), .seq = r->seq + 1, .began_seq = r->seq + 1};
+    CDS_INIT_LIST_HEAD(&r->gone);
     for (size_t i = 0; i < n_specs; i++) {
         const json_t *columns = json_object_get(json_object_get(tables, specs[i].name), "columns");
 
@@ -46,28 +75,74 @@ replica_init(struct ovsdb_replica *r, const json_t *schema, const struct ovsdb_t
             table_init(&r->tables[r->n_tables++], columns, &specs[i]);
         }
     }
+    tables_tie(r, specs, n_specs);
     return 0;
 }
 
 static void
 row_free(struct ovsdb_row *row)
 {
-    htable_remove(&row->table->rows, &row->node);
+    cds_list_del(&row->by_seq);
     json_decref(row->columns);
     free(row);
+}
+
+static void
+row_move_to(struct ovsdb_replica *r, struct ovsdb_row *row, struct cds_list_head *list)
+{
+    row->seq = ++r->seq;
+    cds_list_del(&row->by_seq);
+    cds_list_add_tail(&row->by_seq, list);
+}
+
+void
+replica_touch(struct ovsdb_replica *r, struct ovsdb_row *row)
+{
+    row_move_to(r, row, &row->table->by_seq);
+}
+
+/* Out of its table: nobody finds it but who asks what went. */
+static void
+row_gone(struct ovsdb_replica *r, struct ovsdb_row *row)
+{
+    if (row->table->owns) {
+        owner_set(r, row, NULL);
+    }
+    htable_remove(&row->table->rows, &row->node);
+    row_move_to(r, row, &r->gone);
+}
+
+static struct ovsdb_row *
+row_of(const struct cds_list_head *by_seq)
+{
+    return caa_container_of(by_seq, struct ovsdb_row, by_seq);
+}
+
+void
+replica_forget_gone(struct ovsdb_replica *r)
+{
+    while (r->tables && !cds_list_empty(&r->gone)) {
+        row_free(row_of(r->gone.next));
+    }
 }
 
 void
 replica_destroy(struct ovsdb_replica *r)
 {
+    replica_forget_gone(r);
+    for (size_t i = 0; i < r->n_tables; i++) {
+        for (struct ovsdb_row *row = replica_next(&r->tables[i], NULL), *next; row; row = next) {
+            next = replica_next(&r->tables[i], row);
+            owner_disown(row);
+            htable_remove(&r->tables[i].rows, &row->node);
+            row_free(row);
+        }
+    }
     for (size_t i = 0; i < r->n_tables; i++) {
         struct ovsdb_table *t = &r->tables[i];
 
-        for (struct ovsdb_row *row = replica_next(t, NULL), *next; row; row = next) {
-            next = replica_next(t, row);
-            row_free(row);
-        }
         htable_destroy(&t->rows);
+        htable_destroy(&t->owner_names);
         for (size_t c = 0; c < t->n_columns; c++) {
             free(t->columns[c].name);
         }
@@ -85,17 +160,6 @@ replica_table(const struct ovsdb_replica *r, const char *name)
     for (size_t i = 0; i < r->n_tables; i++) {
         if (!strcmp(r->tables[i].name, name)) {
             return &r->tables[i];
-        }
-    }
-    return NULL;
-}
-
-static const struct ovsdb_column *
-table_column(const struct ovsdb_table *t, const char *name)
-{
-    for (size_t i = 0; i < t->n_columns; i++) {
-        if (!strcmp(t->columns[i].name, name)) {
-            return &t->columns[i];
         }
     }
     return NULL;
@@ -125,12 +189,46 @@ replica_next(const struct ovsdb_table *t, const struct ovsdb_row *row)
     return n ? CONTAINER_OF(n, struct ovsdb_row, node) : NULL;
 }
 
+/* Where the changes after 'since' begin in the list: before the first of them. */
+static const struct cds_list_head *
+changes_begin(const struct ovsdb_table *t, uint64_t since)
+{
+    const struct cds_list_head *at = &t->by_seq;
+
+    while (at->prev != &t->by_seq && row_of(at->prev)->seq > since) {
+        at = at->prev;
+    }
+    return at->prev;
+}
+
+struct ovsdb_row *
+replica_next_changed(const struct ovsdb_table *t, const struct ovsdb_row *row, uint64_t since)
+{
+    const struct cds_list_head *next;
+
+    if (!t) {
+        return NULL;
+    }
+    next = row ? row->by_seq.next : changes_begin(t, since)->next;
+    return next != &t->by_seq ? row_of(next) : NULL;
+}
+
+const struct ovsdb_row *
+replica_next_gone(const struct ovsdb_replica *r, const struct ovsdb_row *row)
+{
+    const struct cds_list_head *next = row ? row->by_seq.next : r->tables ? r->gone.next : &r->gone;
+
+    return next != &r->gone ? row_of(next) : NULL;
+}
+
 static struct ovsdb_row *
 row_insert(struct ovsdb_table *t, const char *uuid)
 {
     struct ovsdb_row *row = xzalloc(sizeof *row);
 
     row->table = t;
+    CDS_INIT_LIST_HEAD(&row->owned);
+    cds_list_add_tail(&row->by_seq, &t->by_seq);
     memcpy(row->uuid, uuid, sizeof row->uuid);
     row->columns = json_object();
     htable_insert(&t->rows, &row->node, hash_string(uuid, 0));
@@ -150,7 +248,7 @@ columns_from_wire(const struct ovsdb_table *t, const json_t *old, json_t *wire, 
         const json_t *had = old ? json_object_get(old, name) : NULL;
         json_t *empty = NULL, *datum;
 
-        if (!c) {
+        if (!c || (t->owns && !strcmp(name, t->owns))) {
             continue;
         }
         if (is_diff && !had) {
@@ -178,23 +276,41 @@ row_take_columns(struct ovsdb_replica *r, struct ovsdb_row *row, json_t *columns
     }
     json_decref(row->columns);
     row->columns = columns;
-    row->seq = ++r->seq;
+    replica_touch(r, row);
+}
+
+/* What the wire row says of the names that it owns: 0, and '*names' an array or NULL for nothing, or -EPROTO. A whole row that leaves them out has none. */
+static int
+names_from_wire(const struct ovsdb_table *t, const json_t *wire, bool is_diff, json_t **names)
+{
+    const json_t *value = t->owns ? json_object_get(wire, t->owns) : NULL;
+
+    *names = !t->owns ? NULL : value ? datum_from_wire(value, (struct ovsdb_type){.is_map = false}) : is_diff ? NULL : json_array();
+    return value && !*names ? -EPROTO : 0;
 }
 
 static int
 row_update(struct ovsdb_replica *r, struct ovsdb_table *t, const char *uuid, json_t *wire, bool is_diff)
 {
     struct ovsdb_row *row = replica_row(t, uuid);
-    json_t *columns;
+    json_t *columns, *names;
 
-    if (!json_is_object(wire) || (is_diff && !row)) {
+    if (!json_is_object(wire) || (is_diff && !row) || names_from_wire(t, wire, is_diff, &names)) {
         return -EPROTO;
     }
     columns = columns_from_wire(t, is_diff ? row->columns : NULL, wire, is_diff);
     if (!columns) {
+        json_decref(names);
         return -EPROTO;
     }
-    row_take_columns(r, row ? row : row_insert(t, uuid), columns);
+    row = row ? row : row_insert(t, uuid);
+    row_take_columns(r, row, columns);
+    if (names && is_diff) {
+        owner_toggle(r, row, names);
+    } else if (names) {
+        owner_set(r, row, names);
+    }
+    json_decref(names);
     return 0;
 }
 
@@ -204,8 +320,7 @@ row_delete(struct ovsdb_replica *r, struct ovsdb_table *t, const char *uuid)
     struct ovsdb_row *row = replica_row(t, uuid);
 
     if (row) {
-        row_free(row);
-        r->seq++;
+        row_gone(r, row);
     }
 }
 
@@ -301,8 +416,7 @@ replica_snapshot_end(struct ovsdb_replica *r)
         for (struct ovsdb_row *row = replica_next(&r->tables[i], NULL), *next; row; row = next) {
             next = replica_next(&r->tables[i], row);
             if (!row->seen) {
-                row_free(row);
-                r->seq++;
+                row_gone(r, row);
             }
         }
     }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include "lib/base/buf.h"
 #include "lib/base/hash.h"
+#include "lib/base/heap.h"
 #include "lib/base/list.h"
 #include "lib/base/loop.h"
 #include "lib/base/rcu.h"
@@ -225,13 +226,46 @@ test_posts_and_rcu(void **state)
     loop_destroy(j.loop);
 }
 
+/* Against a look at all of them, through changes in no order. */
+static void
+test_heap(void **state)
+{
+    struct heap_node nodes[50] = {{.place = 0}};
+    struct heap h = {.n = 0};
+    uint32_t chance = 1;
+
+    assert_null(heap_least(&h));
+    for (unsigned step = 0; step < 5000; step++) {
+        struct heap_node *node;
+        uint64_t least = UINT64_MAX;
+        size_t n = 0;
+
+        chance = chance * 1664525 + 1013904223;
+        node = &nodes[(chance >> 8) % ARRAY_SIZE(nodes)];
+        if (chance >> 30) {
+            heap_put(&h, node, (chance >> 16) % 30);
+        } else {
+            heap_remove(&h, node);
+            assert_int_equal(node->place, 0);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+            n += nodes[i].place != 0;
+            least = nodes[i].place ? MIN(least, nodes[i].value) : least;
+        }
+        assert_int_equal(h.n, n);
+        assert_true(n ? heap_least(&h)->value == least : !heap_least(&h));
+    }
+    heap_destroy(&h);
+    assert_int_equal(nodes[0].place, 0);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse),         cmocka_unit_test(test_buf),
-        cmocka_unit_test(test_htable),        cmocka_unit_test(test_loop_order),
-        cmocka_unit_test(test_posts_and_rcu),
+        cmocka_unit_test(test_htable),        cmocka_unit_test(test_heap),
+        cmocka_unit_test(test_loop_order),    cmocka_unit_test(test_posts_and_rcu),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

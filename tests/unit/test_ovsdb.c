@@ -17,6 +17,9 @@
 #define U1 "00000000-0000-0000-0000-000000000001"
 #define U2 "00000000-0000-0000-0000-000000000002"
 #define U3 "00000000-0000-0000-0000-000000000003"
+#define U4 "00000000-0000-0000-0000-000000000004"
+#define U5 "00000000-0000-0000-0000-000000000005"
+#define U6 "00000000-0000-0000-0000-000000000006"
 
 static const char schema_text[] =
     "{'name':'Open_vSwitch','tables':{"
@@ -178,6 +181,114 @@ test_snapshot(void **state)
     assert_true(replica_row(replica_table(&r, "Bridge"), U1)->seq == seq); /* The same contents: untouched. */
     assert_null(replica_row(replica_table(&r, "Bridge"), U2));
     assert_non_null(replica_row(replica_table(&r, "Bridge"), U3));
+    replica_destroy(&r);
+}
+
+/* The UUIDs' last digits of what changed in the table after 'since', by the order of the changes. */
+static const char *
+changed_rows(const struct ovsdb_replica *r, const char *table, uint64_t since)
+{
+    static char digits[20];
+    size_t n = 0;
+
+    for (struct ovsdb_row *row = NULL; n < sizeof digits - 1 && (row = replica_next_changed(replica_table(r, table), row, since));) {
+        digits[n++] = row->uuid[35];
+    }
+    digits[n] = '\0';
+    return digits;
+}
+
+static const char *
+gone_rows(const struct ovsdb_replica *r)
+{
+    static char digits[20];
+    size_t n = 0;
+
+    for (const struct ovsdb_row *row = NULL; n < sizeof digits - 1 && (row = replica_next_gone(r, row));) {
+        digits[n++] = row->uuid[35];
+    }
+    digits[n] = '\0';
+    return digits;
+}
+
+static void
+test_changes(void **state)
+{
+    struct ovsdb_replica r;
+    uint64_t since;
+
+    replica_make(&r);
+    assert_string_equal(changed_rows(&r, "Port", 0), "");
+    assert_int_equal(apply2(&r, "{'Interface':{'" U1 "':{'initial':{'name':'a'}},'" U2 "':{'initial':{'name':'b'}},'" U3 "':{'initial':{'name':'c'}}}}"), 0);
+    since = r.seq;
+    assert_string_equal(changed_rows(&r, "Interface", since), "");
+    assert_int_equal(apply2(&r, "{'Interface':{'" U2 "':{'modify':{'type':'tap'}}}}"), 0);
+    assert_int_equal(apply2(&r, "{'Interface':{'" U1 "':{'modify':{'type':'patch'}}}}"), 0);
+    assert_string_equal(changed_rows(&r, "Interface", since), "21");
+    assert_int_equal(apply2(&r, "{'Interface':{'" U2 "':{'modify':{'type':'tap'}},'" U3 "':{'delete':true}}}"), 0); /* Nothing new for the first. */
+    assert_string_equal(changed_rows(&r, "Interface", since), "21");
+    assert_string_equal(gone_rows(&r), "3");
+    assert_string_equal(row_string(replica_next_gone(&r, NULL), "name"), "c");
+    replica_forget_gone(&r);
+    assert_string_equal(gone_rows(&r), "");
+    replica_destroy(&r);
+}
+
+/* The row's owner by the last digit of its UUID; '-': none. */
+static char
+owner_of(const struct ovsdb_replica *r, const char *table, const char *uuid)
+{
+    const struct ovsdb_row *row = replica_row(replica_table(r, table), uuid), *owner = row_owner(row);
+
+    return owner ? owner->uuid[35] : '-';
+}
+
+static void
+test_owners(void **state)
+{
+    struct ovsdb_replica r;
+    struct ovsdb_row *bridge, *other;
+    uint64_t since;
+
+    replica_make(&r);
+    /* In whatever order they come. */
+    assert_int_equal(apply2(&r, "{'Bridge':{'" U1 "':{'initial':{'name':'br0','ports':['set',[['uuid','" U2 "'],['uuid','" U3 "']]]}},'" U6
+                                "':{'initial':{'name':'br1'}}},'Port':{'" U2 "':{'initial':{'name':'p','interfaces':['uuid','" U4 "']}},'" U3
+                                "':{'initial':{'name':'q'}}},'Interface':{'" U4 "':{'initial':{'name':'p'}}}}"), 0);
+    bridge = replica_row(replica_table(&r, "Bridge"), U1);
+    other = replica_row(replica_table(&r, "Bridge"), U6);
+    assert_int_equal(owner_of(&r, "Port", U2), '1');
+    assert_int_equal(owner_of(&r, "Port", U3), '1');
+    assert_int_equal(owner_of(&r, "Interface", U4), '2');
+    assert_int_equal(owner_of(&r, "Bridge", U1), '-');
+    assert_int_equal(bridge->n_owned, 2);
+    assert_string_equal(row_next_owned(bridge, row_next_owned(bridge, NULL))->uuid, U3);
+    assert_null(row_next_owned(bridge, row_next_owned(bridge, row_next_owned(bridge, NULL))));
+
+    /* One more, and one that goes elsewhere: those two have changed, not the one that stays. */
+    since = r.seq;
+    assert_int_equal(apply2(&r, "{'Port':{'" U5 "':{'insert':{'name':'r'}}},'Bridge':{'" U1 "':{'modify':{'ports':['set',[['uuid','" U5 "'],['uuid','" U3
+                                "']]]}},'" U6 "':{'modify':{'ports':['uuid','" U3 "']}}}}"), 0);
+    assert_int_equal(owner_of(&r, "Port", U3), '6');
+    assert_int_equal(owner_of(&r, "Port", U5), '1');
+    assert_int_equal(bridge->n_owned, 2);
+    assert_string_equal(changed_rows(&r, "Port", since), "53");
+    assert_string_equal(changed_rows(&r, "Bridge", since), "16");
+
+    /* A whole row: what it does not name it has no more. */
+    since = r.seq;
+    assert_int_equal(apply2(&r, "{'Bridge':{'" U1 "':{'initial':{'name':'br0','ports':['uuid','" U2 "']}},'" U6 "':{'initial':{'name':'br1'}}}}"), 0);
+    assert_int_equal(owner_of(&r, "Port", U5), '-');
+    assert_int_equal(other->n_owned, 0);
+    assert_string_equal(changed_rows(&r, "Port", since), "53");
+
+    /* An owner that goes. */
+    since = r.seq;
+    assert_int_equal(apply2(&r, "{'Bridge':{'" U1 "':{'delete':true}}}"), 0);
+    assert_int_equal(owner_of(&r, "Port", U2), '-');
+    assert_string_equal(changed_rows(&r, "Port", since), "2");
+    assert_int_equal(apply2(&r, "{'Bridge':{'" U6 "':{'modify':{'ports':5}}}}"), 0); /* No UUID: names nothing. */
+    assert_int_equal(apply2(&r, "{'Bridge':{'" U6 "':{'modify':{'ports':{}}}}}"), -EPROTO);
     replica_destroy(&r);
 }
 
@@ -363,6 +474,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_changes),        cmocka_unit_test(test_owners),
         cmocka_unit_test(test_canonical_form), cmocka_unit_test(test_differences), cmocka_unit_test(test_updates),
         cmocka_unit_test(test_snapshot),       cmocka_unit_test(test_desired),     cmocka_unit_test(test_client),
         cmocka_unit_test(test_client_of_old_server), cmocka_unit_test(test_bad_remotes),

@@ -415,12 +415,11 @@ ebpf_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dumped
 static void
 uninstall_all(struct ebpf *e)
 {
-    struct hnode *h;
-
-    while ((h = htable_next(&e->flows, NULL)) != NULL) {
+    for (struct hnode *h = htable_next(&e->flows, NULL), *next; h; h = next) {
         struct ebpf_flow *f = CONTAINER_OF(h, struct ebpf_flow, node);
         struct dp_stats ignored = {.packets = 0};
 
+        next = htable_next(&e->flows, h);
         uninstall(e, f, &ignored);
         flow_free(e, f);
     }
@@ -443,9 +442,8 @@ ebpf_flow_flush(struct dp *dp)
 void
 ebpf_flows_close(struct ebpf *e)
 {
-    struct hnode *h;
-
-    while ((h = htable_next(&e->flows, NULL)) != NULL) {
+    for (struct hnode *h = htable_next(&e->flows, NULL), *next; h; h = next) {
+        next = htable_next(&e->flows, h);
         flow_free(e, CONTAINER_OF(h, struct ebpf_flow, node));
     }
     htable_destroy(&e->flows);

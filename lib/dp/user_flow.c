@@ -141,68 +141,82 @@ struct dumped {
     struct user_actions *actions;
 };
 
-static struct dumped *
-dump_one(const struct user_flow *f, bool terse)
+/* false: there is none. */
+static bool
+copy_flow(struct user_dp *u, const dp_ufid *ufid, struct dumped *c)
 {
-    struct dumped *c = xzalloc(sizeof *c);
+    struct user_flow *f;
 
-    c->d.ufid = f->ufid;
-    c->d.has_ufid = true;
-    get_stats(f, &c->d.stats);
-    if (!terse) {
+    pthread_mutex_lock(&u->mutex);
+    f = user_flow_find(u, ufid);
+    if (f) {
+        *c = (struct dumped){.d = {.ufid = f->ufid, .has_ufid = true, .key = &c->match.key, .mask = &c->match.mask}};
+        get_stats(f, &c->d.stats);
         match_unpack(f->cls.match, &c->match);
         c->actions = copy_actions(f->actions->data, f->actions->len);
-        c->d.key = &c->match.key;
-        c->d.mask = &c->match.mask;
         c->d.actions = c->actions->data;
         c->d.actions_len = c->actions->len;
     }
-    return c;
-}
-
-static void
-dumped_free(struct dumped *c)
-{
-    free(c->actions);
-    free(c);
+    pthread_mutex_unlock(&u->mutex);
+    return f;
 }
 
 int
 user_flow_get(struct dp *dp, const dp_ufid *ufid, void (*fn)(const struct dp_flow_dumped *, void *), void *arg)
 {
-    struct user_dp *u = user_dp_cast(dp);
-    struct user_flow *f;
-    struct dumped *c;
+    struct dumped c;
 
-    pthread_mutex_lock(&u->mutex);
-    f = user_flow_find(u, ufid);
-    c = f ? dump_one(f, false) : NULL;
-    pthread_mutex_unlock(&u->mutex);
-    if (!c) {
+    if (!copy_flow(user_dp_cast(dp), ufid, &c)) {
         return -ENOENT;
     }
-    fn(&c->d, arg);
-    dumped_free(c);
+    fn(&c.d, arg);
+    free(c.actions);
     return 0;
 }
 
+/* What a terse dump says of a flow: there may be many. */
+struct glance {
+    dp_ufid ufid;
+    struct dp_stats stats;
+};
+
+static struct glance *
+glance_at_all(struct user_dp *u, size_t *n)
+{
+    struct glance *all;
+
+    *n = 0;
+    pthread_mutex_lock(&u->mutex);
+    all = xcalloc(u->by_ufid.n + 1, sizeof *all);
+    for (struct hnode *node = NULL; (node = htable_next(&u->by_ufid, node)) != NULL;) {
+        const struct user_flow *f = CONTAINER_OF(node, struct user_flow, node);
+
+        all[*n].ufid = f->ufid;
+        get_stats(f, &all[(*n)++].stats);
+    }
+    pthread_mutex_unlock(&u->mutex);
+    return all;
+}
+
+/* Whole flows are copied one by one: those that go meanwhile are left out. */
 int
 user_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *), void *arg)
 {
-    struct user_dp *u = user_dp_cast(dp);
-    struct dumped **all;
-    size_t n = 0;
+    size_t n;
+    struct glance *all = glance_at_all(user_dp_cast(dp), &n);
     bool go_on = true;
 
-    pthread_mutex_lock(&u->mutex);
-    all = xcalloc(u->by_ufid.n + 1, sizeof(struct dumped *));
-    for (struct hnode *node = NULL; (node = htable_next(&u->by_ufid, node)) != NULL;) {
-        all[n++] = dump_one(CONTAINER_OF(node, struct user_flow, node), terse);
-    }
-    pthread_mutex_unlock(&u->mutex);
-    for (size_t i = 0; i < n; i++) {
-        go_on = go_on && fn(&all[i]->d, arg);
-        dumped_free(all[i]);
+    for (size_t i = 0; i < n && go_on; i++) {
+        struct dumped c;
+
+        if (terse) {
+            c.actions = NULL;
+            c.d = (struct dp_flow_dumped){.ufid = all[i].ufid, .has_ufid = true, .stats = all[i].stats};
+        } else if (!copy_flow(user_dp_cast(dp), &all[i].ufid, &c)) {
+            continue;
+        }
+        go_on = fn(&c.d, arg);
+        free(c.actions);
     }
     free(all);
     return 0;
@@ -212,10 +226,10 @@ int
 user_flow_flush(struct dp *dp)
 {
     struct user_dp *u = user_dp_cast(dp);
-    struct hnode *node;
 
     pthread_mutex_lock(&u->mutex);
-    while ((node = htable_next(&u->by_ufid, NULL)) != NULL) {
+    for (struct hnode *node = htable_next(&u->by_ufid, NULL), *next; node; node = next) {
+        next = htable_next(&u->by_ufid, node);
         flow_remove(u, CONTAINER_OF(node, struct user_flow, node));
     }
     pthread_mutex_unlock(&u->mutex);

@@ -50,18 +50,19 @@ bool
 user_enqueue(struct user_dp *u, unsigned handler, struct user_item *item)
 {
     struct user_handler *h = &u->handlers[handler];
-    bool room;
+    bool room, first;
 
     pthread_mutex_lock(&h->mutex);
     room = h->n_queued < USER_MAX_QUEUE;
+    first = !h->n_queued; /* It sleeps only when it has found nothing. */
     if (room) {
         cds_list_add_tail(&item->node, &h->queue);
         h->n_queued++;
     }
     pthread_mutex_unlock(&h->mutex);
-    if (room) {
+    if (room && first) {
         wake_handler(h);
-    } else {
+    } else if (!room) {
         COUNTER_INC(user_queue_full);
         add(&u->n_lost, 1);
         packet_free(item->upcall.packet);

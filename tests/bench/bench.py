@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Benchmarks: ours and the installed ovs-vswitchd, measured in one run, side by side with ratios. Nothing here asserts.
 
-    bench.py native      rules, dumps and idling, on this host (userspace datapath of --enable-dummy)
+    bench.py native      rules, dumps and idling, on this host (userspace datapath of --enable-dummy), and new flows of the eBPF datapath
     bench.py lab         what wants openvswitch in the kernel: run it in utilities/lab
 
 `make bench` runs both. SLUICE_BUILD is the folder of our daemon.
@@ -27,6 +27,7 @@ from harness.command import attempt, run                         # noqa: E402
 from harness.switch import TIERS, Bridge, Switch, Tier           # noqa: E402
 from harness.vm import Vm                                        # noqa: E402
 from harness.wait import until                                   # noqa: E402
+from flows import bench_new_flows                                # noqa: E402
 
 DAEMONS = ("oracle", "ours")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -345,7 +346,8 @@ def main():
     tc = TIERS["tc"]
     benchmarks = {
         "native": {"rules": lambda daemon: bench_rules(results, daemon, options.rules),
-                   "idle": lambda daemon: bench_idle(results, daemon)},
+                   "idle": lambda daemon: bench_idle(results, daemon),
+                   "new flows": lambda daemon: bench_new_flows(results, daemon, cpu_seconds, resident_bytes)},
         "lab": {"ports": lambda daemon: bench_ports(results, daemon),
                 "restart": lambda daemon: bench_restart(results, daemon),
                 "misses": lambda daemon: bench_misses(results, daemon, TIERS["kernel"], "ovs", "misses"),

@@ -35,6 +35,7 @@ if HAVE_EBPF
 if HAVE_CMOCKA
 if !FUZZERS
 check_PROGRAMS += tests/system/dp_ebpf
+tests/system/dp_ebpf.$(OBJEXT): lib/dp/ebpf.skel.h
 endif
 endif
 endif

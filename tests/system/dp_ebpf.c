@@ -529,7 +529,8 @@ execute_one(struct lab *lab, const struct execution *x, const struct buf *action
     send_packet(lab, p);
     collect_as_much(lab, &got, &expected);
     for (unsigned i = 0; i <= N_WIRES; i++) {
-        if (expected.frames[i].len != got.frames[i].len || memcmp(expected.frames[i].data, got.frames[i].data, got.frames[i].len)) {
+        if (expected.frames[i].len != got.frames[i].len
+            || (got.frames[i].len && memcmp(expected.frames[i].data, got.frames[i].data, got.frames[i].len))) {
             struct packet *was = packet_new(expected.frames[i].data, expected.frames[i].len);
             struct packet *is = packet_new(got.frames[i].data, got.frames[i].len);
 

@@ -15,9 +15,9 @@
 #define CELL_LOG 8 /* 65536 >> 8 cells of the table. */
 
 static uint32_t
-ticks_of(uint64_t bytes, uint64_t bytes_per_s)
+ticks_of(uint64_t amount, uint64_t per_s)
 {
-    uint64_t ticks = bytes_per_s ? bytes * (UINT64_C(1000000000) / NS_PER_TICK) / bytes_per_s : 0;
+    uint64_t ticks = per_s ? amount * (UINT64_C(1000000000) / NS_PER_TICK) / per_s : 0;
 
     return (uint32_t) MIN(ticks, UINT32_MAX);
 }
@@ -46,7 +46,7 @@ put_police(struct buf *b, const struct tc_police_rate *r, int conforming)
     }
     if (r->packets) {
         nl_put_u64(b, TCA_POLICE_PKTRATE64, r->packets);
-        nl_put_u64(b, TCA_POLICE_PKTBURST64, r->packets_burst);
+        nl_put_u64(b, TCA_POLICE_PKTBURST64, ticks_of(r->packets_burst, r->packets)); /* As time, too. */
     }
     nl_put(b, TCA_POLICE_TBF, &p, sizeof p);
     nl_put_u32(b, TCA_POLICE_RESULT, (uint32_t) conforming);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/base/hash.h"
+#include "lib/base/log.h"
 #include "ofproto/commands.h"
 #include "ofproto/freeze.h"
 #include "ofproto/l2.h"
@@ -91,8 +92,11 @@ ofproto_configure(struct ofproto *o, const struct ofproto_config *config)
 {
     struct datapath *d;
 
+    if (!cds_list_empty(&o->datapaths) && memcmp(&o->config.datapath, &config->datapath, sizeof config->datapath)) {
+        log_info(LOG_ofproto, "the sizes of the eBPF datapath's maps change when it is opened next");
+    }
     if (config_equal(&o->config, config)) {
-        o->config.datapath = config->datapath; /* Changes none that is open. */
+        o->config.datapath = config->datapath;
         return;
     }
     o->config = *config;

@@ -115,6 +115,9 @@ class Show:
         self.bridge.plug(*self.vms.values())
         for name, vm in self.vms.items():
             print(f"    {name:6} {vm.ip}  port {vm.port}")
+        remark = self.switch.vsctl("--if-exists", "get", "bridge", self.bridge.name, "status:datapath").strip().strip('"')
+        if remark:
+            print("    " + remark)
         heading("A controller, which decides who may talk to whom: " + ", ".join(f"{a} - {b}" for a, b in MAY_TALK))
         until(lambda: self.controller_listens(port), "the controller listens", limit=30)
         self.switch.vsctl("set-controller", self.bridge.name, f"tcp:127.0.0.1:{port}")

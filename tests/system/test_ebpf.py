@@ -5,7 +5,7 @@ import re
 
 import pytest
 from harness import bpf, netns
-from harness.command import run
+from harness.command import attempt, run
 from harness.switch import Bridge, Switch
 from harness.wait import equals, until
 from test_database import get
@@ -290,14 +290,21 @@ def test_next_best_is_told_in_the_row(switch):
 
 # On kernels with openvswitch.ko and with all of TC, both in the lab.
 
+@pytest.fixture
+def loaded(switch):
+    """The eBPF datapath is open. The verifier takes its time over the programs in the lab, more than ovs-vsctl waits."""
+    name = netns.unique("b")
+    switch.vsctl("--no-wait", "add-br", name, "--", "set", "bridge", name, "datapath_type=ebpf")
+    until(lambda: "ebpf@ovs-ebpf" in attempt("ovs-appctl", "dpif/show", env=switch.env, limit=60).stdout, "the programs are loaded", limit=60)
+
+
 @pytest.mark.tiers("kernel")
-def test_beside_the_module(switch, make_vms):
+def test_beside_the_module(switch, loaded, make_vms):
     """The kernel that has openvswitch.ko takes the programs, too, and says what it lacks for them."""
     first, second = make_vms(2)
     bridge = Bridge(switch, "datapath_type=ebpf")
     bridge.plug(first, second)
     assert first.ping(second) == 3
-    assert "ebpf@ovs-ebpf" in switch.appctl("dpif/show")
     assert ("no tcx" in get(switch, "bridge", bridge.name, "status")) == (not bpf.has_tcx()) == at_clsact(first)
     bridge.close()
 
@@ -313,7 +320,7 @@ def test_default_is_the_module_where_it_is(switch):
 
 
 @pytest.mark.tiers("tc")
-def test_flows_of_programs_go_to_tc(switch, make_vms):
+def test_flows_of_programs_go_to_tc(switch, loaded, make_vms):
     """TC is the tier below the programs, too: its filters come before them."""
     first, second = make_vms(2)
     first.learn(second)

@@ -10,7 +10,7 @@ endif
 
 # The house rules that a script can check, and the daemon from outside.
 dist_check_SCRIPTS += tests/unit/check_includes tests/unit/check_sizes tests/unit/check_daemon tests/unit/check_config \
-	tests/unit/check_leaks
+	tests/unit/check_leaks tests/unit/check_packaging
 TESTS += tests/unit/check_includes tests/unit/check_sizes tests/unit/check_daemon tests/unit/check_config \
-	tests/unit/check_leaks
+	tests/unit/check_leaks tests/unit/check_packaging
 EXTRA_DIST += tests/unit/daemon_harness.py tests/unit/valgrind.supp

@@ -177,6 +177,12 @@ bridge_port(const struct bridge *br, uint32_t ofp)
     return low < ports->n && ports->ports[low]->ofp == ofp ? ports->ports[low] : NULL;
 }
 
+void
+bridge_datapath_version(const struct bridge *br, char *text, size_t size)
+{
+    dp_version(br->datapath->dp->ops, text, size);
+}
+
 bool
 bridge_has_ofport(const struct bridge *br, uint32_t number)
 {

@@ -86,6 +86,7 @@ struct bridge *bridge_by_name(const struct ofproto *, const char *name);
 const char *bridge_name(const struct bridge *);
 /* What the bridge's datapath has to do without on this host, or stands in for; NULL: nothing. */
 const char *bridge_remark(const struct bridge *);
+void bridge_datapath_version(const struct bridge *, char *text, size_t size); /* dp_version() of its datapath. */
 bool bridge_has_ofport(const struct bridge *, uint32_t number); /* Some port has the number. */
 
 enum vlan_mode { VLAN_ACCESS, VLAN_TRUNK, VLAN_NATIVE_TAGGED, VLAN_NATIVE_UNTAGGED, VLAN_DOT1Q_TUNNEL };

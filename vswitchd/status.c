@@ -252,11 +252,15 @@ put_controller(const struct controller_status *s, void *pass_)
 static void
 put_bridge(struct vswitch *vs, struct ovsdb_txn *txn, struct running_bridge *b, const struct ovsdb_row *row)
 {
-    char id[17];
+    char id[17], version[64] = "<unknown>";
     json_t *status = json_object();
 
     snprintf(id, sizeof id, "%016llx", (unsigned long long) b->datapath_id);
     status_put(vs, txn, row, "datapath_id", optional_string(b->bridge ? id : NULL));
+    if (b->bridge) {
+        bridge_datapath_version(b->bridge, version, sizeof version);
+    }
+    status_put(vs, txn, row, "datapath_version", json_string(version));
     map_add_text(status, "error", b->error);
     map_add_text(status, "datapath", b->bridge ? bridge_remark(b->bridge) : NULL);
     status_put(vs, txn, row, "status", map_of(status));
@@ -342,6 +346,7 @@ put_global(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *ro
     ofproto_types(add_type, add_type, datapaths, interfaces);
     status_put(vs, txn, row, "ovs_version", json_string(OVS_COMPATIBLE_VERSION));
     status_put(vs, txn, row, "dpdk_initialized", json_false());
+    status_put(vs, txn, row, "dpdk_version", json_string("none"));
     status_put(vs, txn, row, "datapath_types", set_of(datapaths));
     status_put(vs, txn, row, "iface_types", set_of(interfaces));
     if (!uname(&os)) { /* ovs-ctl knows the distribution better: only where nobody said anything. */

@@ -2,6 +2,7 @@
 #include <config.h>
 #include "lib/dp/dp.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/base/hash.h"
@@ -207,5 +208,19 @@ dp_features_format(const struct dp_features *f, struct buf *text)
         if (!i) {
             buf_puts(text, "Tunnel push pop: No\n"); /* Tunnels are the datapath's, never the daemon's. */
         }
+    }
+}
+
+void
+dp_version(const struct dp_ops *ops, char *text, size_t size)
+{
+    FILE *file = ops->version_file ? fopen(ops->version_file, "re") : NULL;
+
+    snprintf(text, size, "%s", ops->version_file ? "<unknown>" : "<built-in>");
+    if (file && fgets(text, (int) size, file)) {
+        text[strcspn(text, "\n")] = '\0';
+    }
+    if (file) {
+        fclose(file);
     }
 }

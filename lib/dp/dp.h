@@ -141,6 +141,7 @@ struct dp_police {
 
 struct dp_ops {
     const char *type;        /* As Bridge.datapath_type names it: "system", "ebpf"; "dummy" for tests. */
+    const char *version_file; /* Of the system, with one line that says the version of a datapath that is none of this daemon's; NULL: it is its own. */
     int (*probe)(char **why); /* 0: this host has it. -errno and '*why' (caller frees): not. Cheap; no side effect that stays. */
     /* Opens (creating it if need be; adopting what a previous daemon left). 0; or -errno, and '*why' (caller frees) if there is more to say. */
     int (*open)(const char *name, const struct dp_settings *, struct loop *, struct dp **, char **why);
@@ -205,6 +206,8 @@ void dp_enable_dummy(bool for_all);
 void dp_disable_system(void); /* --disable-system: "system" is unknown from now on. */
 bool dp_dummy_is_enabled(void);
 bool dp_dummy_is_for_all(void);
+/* Bridge.datapath_version: the version, "<unknown>" when its file is not there, as for a module of the kernel's own tree, or "<built-in>". */
+void dp_version(const struct dp_ops *, char *text, size_t size);
 dp_ufid dp_ufid_of(const struct flow_key *key, const struct flow_key *mask);
 static inline bool
 dp_ufid_equal(dp_ufid a, dp_ufid b)

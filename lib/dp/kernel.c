@@ -259,6 +259,7 @@ const struct dp_ops dp_kernel_ops = {
     .meter_del = kernel_meter_del,
     .meter_get = kernel_meter_get,
     .ct_flush = kernel_ct_flush,
+    .version_file = "/sys/module/openvswitch/version",
     .features = kernel_features,
     .lookup_stats = kernel_lookup_stats,
 };

@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	tests/system/harness/card.py \
 	tests/system/harness/command.py \
 	tests/system/harness/netns.py \
+	tests/system/harness/rows.py \
 	tests/system/harness/switch.py \
 	tests/system/harness/vm.py \
 	tests/system/harness/wait.py \

@@ -339,7 +339,7 @@ tell_place(struct port *p)
     int ifindex = dp->ops->port_ifindex ? dp->ops->port_ifindex(dp, p->dp_port) : p->ifindex;
     const struct netdev_info *dev = netdev_by_ifindex(p->bridge->ofproto->netdevs, ifindex);
 
-    place_port_set(p->bridge->datapath->place, p->dp_port, ifindex, dev && !strcmp(dev->kind, "openvswitch"));
+    place_port_set(p->bridge->datapath->place, p->dp_port, ifindex, dev && !strcmp(dev->kind, "openvswitch"), dev && dev->untouched);
 }
 
 static int
@@ -414,7 +414,7 @@ port_del(struct port *p, bool delete_device)
     if (p->dp_port != DP_PORT_NONE) {
         datapath_remove_port(br->datapath, p);
         if (delete_device) {
-            place_port_set(br->datapath->place, p->dp_port, 0, false);
+            place_port_set(br->datapath->place, p->dp_port, 0, false, false);
             br->datapath->dp->ops->port_del(br->datapath->dp, p->dp_port);
         }
     }

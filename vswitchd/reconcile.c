@@ -213,6 +213,9 @@ reconcile_port(struct running_port *p, const struct ovsdb_row *port_row, const s
     if (p->port) {
         port_apply_device(p, &d);
     }
+    if (p->port && !p->told_stats) {
+        running_port_uncounted(p);
+    }
     follow_port(p);
 }
 
@@ -242,7 +245,7 @@ claim_port(struct pass *pass, const struct ovsdb_row *interface)
         running_port_destroy(p, true);
     } else if (p && strcmp(p->interface_uuid, interface->uuid)) {
         memcpy(p->interface_uuid, interface->uuid, sizeof p->interface_uuid);
-        p->told_stats = false;
+        running_port_uncounted(p);
         running_port_changed(p);
     }
 }

@@ -101,6 +101,7 @@ running_port_create(struct running_bridge *b, const char *name)
     p->type = xstrdup("");
     CDS_INIT_LIST_HEAD(&p->internal);
     CDS_INIT_LIST_HEAD(&p->dirty);
+    CDS_INIT_LIST_HEAD(&p->uncounted);
     CDS_INIT_LIST_HEAD(&p->again);
     cds_list_add_tail(&p->in_bridge, &b->ports);
     htable_insert(&b->vs->ports, &p->node, hash_string(name, 0));
@@ -145,6 +146,7 @@ running_port_destroy(struct running_port *p, bool delete_device)
     heap_remove(&p->bridge->mtus, &p->mtu);
     cds_list_del(&p->internal);
     cds_list_del(&p->dirty);
+    cds_list_del(&p->uncounted);
     cds_list_del(&p->again);
     cds_list_del(&p->in_bridge);
     htable_remove(&p->bridge->vs->ports, &p->node);
@@ -174,6 +176,15 @@ running_port_changed(struct running_port *p)
 }
 
 void
+running_port_uncounted(struct running_port *p)
+{
+    p->told_stats = false;
+    if (cds_list_empty(&p->uncounted)) {
+        cds_list_add_tail(&p->uncounted, &p->bridge->vs->uncounted_ports);
+    }
+}
+
+void
 running_port_look_again(struct running_port *p)
 {
     p->port_seq = 0;
@@ -191,7 +202,7 @@ running_all_changed(struct vswitch *vs)
 
         b->status_dirty = true;
         cds_list_for_each_entry (p, &b->ports, in_bridge) {
-            p->told_stats = false;
+            running_port_uncounted(p);
             running_port_changed(p);
         }
     }

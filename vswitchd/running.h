@@ -17,6 +17,7 @@ struct running_port {
     struct cds_list_head in_bridge;
     struct cds_list_head internal; /* In running_bridge.internal_ports; else empty. */
     struct cds_list_head dirty;    /* In vswitch.dirty_ports: its row wants to be written. Else empty. */
+    struct cds_list_head uncounted; /* In vswitch.uncounted_ports: its row has no statistics yet. Else empty. */
     struct cds_list_head again;    /* In vswitch.ports_again: to be looked at though its rows did not change. Else empty. */
     struct running_bridge *bridge;
     char *name, *type;
@@ -69,6 +70,7 @@ void running_port_refuse(struct running_port *, enum log_level, char *why); /* T
 bool running_port_is_internal(const struct running_port *);
 void running_port_set_type(struct running_port *, const char *type);
 void running_port_changed(struct running_port *);    /* Its row wants to be written. */
+void running_port_uncounted(struct running_port *);  /* Its row has no statistics. */
 void running_port_look_again(struct running_port *); /* The next pass does. */
 void running_all_changed(struct vswitch *);          /* All rows want to be written. */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writing back. Every value goes through status_put(), which remembers what the database was told last, so that a pass writes only what changed, and all of it in one
-// transaction: who waits for cur_cfg finds ofport there.
+// transaction: who waits for cur_cfg finds ofport there. A pass looks at the rows that somebody said have changed, every few seconds at the counters of all.
 #include <config.h>
 #include "vswitchd/vswitch.h"
 
@@ -17,6 +17,9 @@
 #define STATS_INTERVAL_DEFAULT_MS 5000 /* ovs-vswitchd.conf.db(5), other_config:stats-update-interval; also the least. */
 
 COUNTER(status_interface, "A row of Interface was looked at for what the database is to be told, beside its statistics.");
+
+/* The statistics of more new ports than this come after what ovs-vsctl waits for: they are half of what there is to tell of a port. */
+#define MANY_PORTS 16
 
 struct status_cache {
     json_t *rows;        /* UUID to {column: wire value}. */
@@ -48,6 +51,7 @@ void
 status_forget(struct vswitch *vs)
 {
     json_object_clear(vs->written->rows);
+    vs->told_cfg = -1;
     running_all_changed(vs);
 }
 
@@ -282,7 +286,6 @@ put_bridge_and_controllers(struct vswitch *vs, struct ovsdb_txn *txn, struct run
     }
 }
 
-/* What changed, and of a new port the counters at once. */
 static void
 put_dirty_ports(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_table *interfaces)
 {
@@ -295,16 +298,44 @@ put_dirty_ports(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_ta
         if (row) {
             COUNTER_INC(status_interface);
             put_interface(vs, txn, p, row);
-            if (!p->told_stats) {
-                put_statistics(vs, txn, p, row);
-            }
         }
     }
+}
+
+/* Those that have none in their rows. */
+static void
+put_first_statistics(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_table *interfaces, size_t n)
+{
+    struct running_port *p, *next;
+
+    netdevs_stats_begin(vs->netdevs, n);
+    cds_list_for_each_entry_safe (p, next, &vs->uncounted_ports, uncounted) {
+        const struct ovsdb_row *row = replica_row(interfaces, p->interface_uuid);
+
+        cds_list_del_init(&p->uncounted);
+        if (row) {
+            put_statistics(vs, txn, p, row);
+        }
+    }
+    netdevs_stats_end(vs->netdevs);
+}
+
+static size_t
+count_uncounted(const struct vswitch *vs)
+{
+    const struct running_port *p;
+    size_t n = 0;
+
+    cds_list_for_each_entry (p, &vs->uncounted_ports, uncounted) {
+        n++;
+    }
+    return n;
 }
 
 static void
 put_all_statistics(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_table *interfaces)
 {
+    netdevs_stats_begin(vs->netdevs, vs->ports.n);
     for (struct running_bridge *b = running_bridge_next(vs, NULL); b; b = running_bridge_next(vs, b)) {
         struct running_port *p;
 
@@ -319,6 +350,7 @@ put_all_statistics(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb
             }
         }
     }
+    netdevs_stats_end(vs->netdevs);
 }
 
 static void
@@ -370,6 +402,8 @@ written(int error, const char *why, void *vs_)
             log_warn_rl(LOG_bridge, &limit, "could not write status to the database: %s", why);
         }
         status_forget(vs);
+    } else if (!cds_list_empty(&vs->uncounted_ports)) {
+        status_write(vs, false);
     }
 }
 
@@ -379,6 +413,7 @@ status_write(struct vswitch *vs, bool with_stats)
     const struct ovsdb_table *interfaces = replica_table(ovsdb_replica(vs->db), "Interface");
     const struct ovsdb_row *global = replica_next(replica_table(ovsdb_replica(vs->db), "Open_vSwitch"), NULL);
     struct ovsdb_txn *txn;
+    size_t n_uncounted;
 
     if (!global) {
         return;
@@ -394,8 +429,13 @@ status_write(struct vswitch *vs, bool with_stats)
         put_all_statistics(vs, txn, interfaces);
     }
     put_dirty_ports(vs, txn, interfaces);
+    n_uncounted = count_uncounted(vs);
+    if (n_uncounted && (n_uncounted <= MANY_PORTS || vs->told_cfg == vs->next_cfg)) {
+        put_first_statistics(vs, txn, interfaces, n_uncounted);
+    }
     if (vs->next_cfg >= 0) {
         status_put(vs, txn, global, "cur_cfg", json_integer(vs->next_cfg));
+        vs->told_cfg = vs->next_cfg;
     }
     if (ovsdb_txn_is_empty(txn)) {
         ovsdb_txn_abort(txn);

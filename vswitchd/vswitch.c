@@ -48,6 +48,7 @@ tell_ready(struct vswitch *vs)
 static void
 ignore_database(struct vswitch *vs)
 {
+    vs->following = false;
     if (replica_next_gone(ovsdb_replica(vs->db), NULL)) {
         vs->reconciled_seq = 0;
         ovsdb_forget_gone(vs->db);
@@ -71,6 +72,10 @@ vswitch_work(void *vs_)
             tell_ready(vs);
         }
         return;
+    }
+    if (!vs->following) {
+        vs->following = true;
+        netdevs_distrust(vs->netdevs);
     }
     if (vs->reconciled_seq != seq || vs->look_again) {
         vs->look_again = false;
@@ -133,10 +138,11 @@ vswitch_create(struct loop *loop, const char *db_remotes, void (*ready)(void *ar
     vs->loop = loop;
     vs->ready = ready;
     vs->ready_arg = arg;
-    vs->next_cfg = -1;
+    vs->next_cfg = vs->told_cfg = -1;
     htable_init(&vs->bridges);
     htable_init(&vs->ports);
     CDS_INIT_LIST_HEAD(&vs->dirty_ports);
+    CDS_INIT_LIST_HEAD(&vs->uncounted_ports);
     CDS_INIT_LIST_HEAD(&vs->ports_again);
     vs->written = status_cache_create();
     vs->netdevs = netdevs_create(loop, error);

@@ -18,16 +18,19 @@ struct vswitch {
     struct ofproto *ofproto;
     struct htable bridges, ports;    /* What runs, by name (running.h). */
     struct cds_list_head dirty_ports; /* Their rows want to be written. */
+    struct cds_list_head uncounted_ports; /* The same of their statistics. */
     struct cds_list_head ports_again; /* The next pass looks at them. */
     uint64_t pass;                   /* Of the reconciler; counts. */
     struct status_cache *written;    /* What the database was last told. */
     struct loop_timer *stats_timer, *status_timer;
     int64_t next_cfg;                /* Reconciled up to here; -1: never. */
+    int64_t told_cfg;                /* What the database was told of it. */
     uint64_t reconciled_seq;         /* Of the replica; 0: all of it is to be looked at. */
     bool look_again;                 /* There is something to reconcile though no row changed. */
     bool hw_offload;                 /* As reconciled last. */
     bool forwarding;                 /* ofproto_start_forwarding() was called. */
     bool said_contended;
+    bool following;                  /* Connected, with the lock: nobody else changes what we run. */
     void (*ready)(void *arg);        /* Start-up is complete, in whatever way; called once. */
     void *ready_arg;
 };

@@ -3,6 +3,7 @@
 #include <config.h>
 #include <event2/util.h>
 #include <fcntl.h>
+#include <paths.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,8 @@ static struct {
     int syslog_fd; /* Of SYSLOG_SOCKET; -1 while it cannot be reached. */
     int target_fd; /* --syslog-target; -1: none. */
     int facility;  /* RFC 5424's number, or FACILITY_UNSET. */
+    int64_t looked_ms; /* When libc_has_syslog() looked last; 0: never. */
+    bool somebody_listens;
 } sinks = {.lock = PTHREAD_MUTEX_INITIALIZER,
            .console_max = LOG_LEVEL_DBG,
            .file_fd = -1,
@@ -114,6 +117,19 @@ write_line(int fd, struct buf *line)
     }
 }
 
+/* While nobody listens, syslog(3) tries to connect for each line. A look a second will do. */
+static bool
+libc_has_syslog(void)
+{
+    int64_t now = now_ms();
+
+    if (!sinks.looked_ms || now - sinks.looked_ms >= 1000) {
+        sinks.looked_ms = now;
+        sinks.somebody_listens = !access(_PATH_LOG, F_OK);
+    }
+    return sinks.somebody_listens;
+}
+
 /* One line of a message to the system's log. */
 static void
 write_syslog_line(const struct log_record *r)
@@ -125,7 +141,7 @@ write_syslog_line(const struct log_record *r)
         log_format(&line, rfc3164_head, facility, r);
     }
     log_format(&line, pattern_of(LOG_SINK_SYSLOG), facility, r);
-    if (sinks.method == SYSLOG_LIBC) {
+    if (sinks.method == SYSLOG_LIBC && libc_has_syslog()) {
         syslog(log_severity(r->level) | (facility << 3), "%s", buf_text(&line));
     } else if (sinks.syslog_fd >= 0) {
         send(sinks.syslog_fd, line.data, line.len, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -18,8 +18,8 @@ COUNTER(netdev_resync, "Notifications of network devices were lost; all were rea
 
 static void deliver(void *netdevs_);
 
-static struct netdev *
-find_ifindex(const struct netdevs *n, int ifindex)
+struct netdev *
+netdev_find_ifindex(const struct netdevs *n, int ifindex)
 {
     struct hnode *h = htable_first_with_hash(&n->by_ifindex, hash_u64((uint64_t) ifindex, 0));
 
@@ -142,7 +142,7 @@ decode_link(const struct ifinfomsg *m, const struct nl_attr *tb, struct netdev_i
 static void
 link_seen(struct netdevs *n, const struct ifinfomsg *m, const struct nl_attr *tb)
 {
-    struct netdev *d = find_ifindex(n, m->ifi_index);
+    struct netdev *d = netdev_find_ifindex(n, m->ifi_index);
     struct netdev_info before, after = {.duplex = -1};
 
     if (d) {
@@ -156,6 +156,7 @@ link_seen(struct netdevs *n, const struct ifinfomsg *m, const struct nl_attr *tb
     }
     if (!d) {
         d = xzalloc(sizeof *d);
+        after.untouched = n->distrusted;
         htable_insert(&n->by_ifindex, &d->by_ifindex, hash_u64((uint64_t) m->ifi_index, 0));
         htable_insert(&n->by_name, &d->by_name, hash_string(after.name, 0));
     } else if (strcmp(before.name, after.name)) {
@@ -186,7 +187,7 @@ on_message(const struct nlmsghdr *h, void *netdevs_)
     if (h->nlmsg_type == RTM_NEWLINK && tb[IFLA_IFNAME].len > 1) {
         link_seen(n, &m, tb);
     } else if (h->nlmsg_type == RTM_DELLINK) {
-        struct netdev *d = find_ifindex(n, m.ifi_index);
+        struct netdev *d = netdev_find_ifindex(n, m.ifi_index);
 
         if (d) {
             device_gone(n, d);
@@ -319,6 +320,15 @@ fresh_info(const struct netdevs *n, struct netdev *d)
     return &d->info;
 }
 
+void
+netdevs_distrust(struct netdevs *n)
+{
+    n->distrusted = true;
+    for (struct hnode *h = htable_next(&n->by_ifindex, NULL); h; h = htable_next(&n->by_ifindex, h)) {
+        CONTAINER_OF(h, struct netdev, by_ifindex)->info.untouched = false;
+    }
+}
+
 const struct netdev_info *
 netdev_by_name(const struct netdevs *n, const char *name)
 {
@@ -336,7 +346,7 @@ netdev_by_name(const struct netdevs *n, const char *name)
 const struct netdev_info *
 netdev_by_ifindex(const struct netdevs *n, int ifindex)
 {
-    return fresh_info(n, find_ifindex(n, ifindex));
+    return fresh_info(n, netdev_find_ifindex(n, ifindex));
 }
 
 void

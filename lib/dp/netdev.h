@@ -20,6 +20,7 @@ struct netdev_info {
         firmware[32]; /* ethtool; "" if not known. Filled by netdev_get_driver(). */
     int master_ifindex;
     uint64_t link_resets; /* Carrier changes seen. */
+    bool untouched;       /* It came under our eyes: no earlier daemon can have left anything in its TC. */
 };
 struct netdev_stats {
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_errors, tx_errors, rx_dropped, tx_dropped,
@@ -37,10 +38,16 @@ const struct netdev_info *netdev_by_ifindex(const struct netdevs *, int ifindex)
  * register; they live as long as the cache. */
 void netdevs_watch(struct netdevs *, void (*fn)(const struct netdev_info *, bool gone, void *arg), void *arg);
 
+/* Another daemon may have had the devices that there are now. Those that come after the first call are 'untouched'. */
+void netdevs_distrust(struct netdevs *);
+
 int netdev_set_up(struct netdevs *, const char *name, bool up);
 int netdev_set_mac(struct netdevs *, const char *name, struct eth_addr);
 int netdev_set_mtu(struct netdevs *, const char *name, uint32_t mtu);
 int netdev_get_stats(struct netdevs *, const char *name, struct netdev_stats *);
+/* Between these netdev_get_stats() may answer from one look at all devices, if 'n' of them are to be asked and that is cheaper. */
+void netdevs_stats_begin(struct netdevs *, size_t n);
+void netdevs_stats_end(struct netdevs *);
 struct nl_pool;
 int netdev_stats_by_index(struct nl_pool * /* NETLINK_ROUTE */, int ifindex, struct netdev_stats *); /* Any thread. */
 /* What rtnetlink says of one device, without the cache. */
@@ -52,8 +59,6 @@ struct netdev_link {
 };
 /* By its name, or with NULL by its index. 0 and '*link', or -errno. Any thread. */
 int netdev_link_get(struct nl_pool * /* NETLINK_ROUTE */, const char *name, int ifindex, struct netdev_link *);
-int netdev_get_all_stats(struct netdevs *, void (*fn)(int ifindex, const struct netdev_stats *, void *arg),
-                         void *arg); /* One dump. */
 int netdev_get_driver(struct netdevs *, const char *name, struct netdev_info *);
 /* Interface.ingress_policing_*, through tc police. Rates of 0 take it away. */
 int netdev_set_policing(struct netdevs *, const char *name, const struct dp_police *);

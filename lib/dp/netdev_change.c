@@ -9,6 +9,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* In a dump a device's counters cost a fraction of what they do alone: it pays for so many, and if they are so large a part of all. */
+#define DUMP_FROM 8
+#define DUMP_SHARE 8
+
 size_t
 netdev_request_begin(struct buf *b, uint16_t type, int ifindex, uint32_t flags, uint32_t change)
 {
@@ -155,41 +159,51 @@ netdev_stats_by_index(struct nl_pool *pool, int ifindex, struct netdev_stats *st
 int
 netdev_get_stats(struct netdevs *n, const char *name, struct netdev_stats *stats)
 {
-    int ifindex = ifindex_of(n, name);
+    const struct netdev_info *info = netdev_by_name(n, name);
+    const struct netdev *d = info ? CONTAINER_OF(info, struct netdev, info) : NULL;
 
-    return ifindex ? netdev_stats_by_index(n->pool, ifindex, stats) : -ENODEV;
+    if (d && n->stats_held && d->counted) {
+        *stats = d->stats;
+        return 0;
+    }
+    return d ? netdev_stats_by_index(n->pool, d->info.ifindex, stats) : -ENODEV;
 }
 
-struct stats_dump {
-    void (*fn)(int ifindex, const struct netdev_stats *, void *arg);
-    void *arg;
-};
-
 static bool
-stats_dumped(const struct nlmsghdr *h, void *dump)
+stats_dumped(const struct nlmsghdr *h, void *netdevs)
 {
-    struct stats_dump *d = dump;
     struct netdev_stats stats;
+    struct netdev *d;
     int ifindex;
 
-    if (stats_decode(h, &ifindex, &stats)) {
-        d->fn(ifindex, &stats, d->arg);
+    if (stats_decode(h, &ifindex, &stats) && (d = netdev_find_ifindex(netdevs, ifindex))) {
+        d->stats = stats;
+        d->counted = true;
     }
     return true;
 }
 
-int
-netdev_get_all_stats(struct netdevs *n, void (*fn)(int ifindex, const struct netdev_stats *, void *arg),
-                     void *arg)
+void
+netdevs_stats_begin(struct netdevs *n, size_t wanted)
 {
-    struct stats_dump d = {fn, arg};
     struct buf b = BUF_EMPTY;
-    int error;
 
+    if (wanted < DUMP_FROM || wanted * DUMP_SHARE < n->by_ifindex.n) {
+        return;
+    }
+    for (struct hnode *h = htable_next(&n->by_ifindex, NULL); h; h = htable_next(&n->by_ifindex, h)) {
+        CONTAINER_OF(h, struct netdev, by_ifindex)->counted = false;
+    }
     stats_request(&b, 0, NLM_F_DUMP);
-    error = nl_pool_dump(n->pool, &b, stats_dumped, &d);
+    nl_pool_dump(n->pool, &b, stats_dumped, n); /* Whom it does not tell of, or if it fails, is asked one by one. */
     buf_free(&b);
-    return error == -EINTR ? 0 : error;
+    n->stats_held = true;
+}
+
+void
+netdevs_stats_end(struct netdevs *n)
+{
+    n->stats_held = false;
 }
 
 /* Linux, Documentation/networking/tuntap.rst. */

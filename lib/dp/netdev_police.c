@@ -6,8 +6,13 @@
 static int
 policing_off(struct netdevs *n, struct netdev *d)
 {
-    int error = tc_police_delete(n->pool, d->info.ifindex);
+    int error;
 
+    if (d->info.untouched && !d->policed) {
+        return 0;
+    }
+    error = tc_police_delete(n->pool, d->info.ifindex);
+    d->policed = false;
     if (d->police_qdisc) {
         /* Somebody may have put filters there since; then it stays. */
         d->police_qdisc = false;
@@ -41,5 +46,6 @@ netdev_set_policing(struct netdevs *n, const char *name, const struct dp_police 
         return error;
     }
     d->police_qdisc |= made;
+    d->policed = true;
     return tc_police_set(n->pool, d->info.ifindex, &rate);
 }

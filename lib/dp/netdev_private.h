@@ -16,6 +16,9 @@ struct netdev {
     bool seen;                /* By the dump that is going on. */
     bool queued;              /* In netdevs.changed. */
     bool police_qdisc;        /* We made the ingress qdisc, for policing. */
+    bool policed;             /* We police it. */
+    bool counted;             /* 'stats' are of the last look at all, which is good while netdevs.stats_held. */
+    struct netdev_stats stats;
 };
 
 struct netdev_watcher {
@@ -28,6 +31,8 @@ struct netdevs {
     struct nl_pool *pool;
     struct nl_sock *events;
     struct loop_fd *events_fd;
+    bool stats_held; /* netdevs_stats_begin() read the counters of all. */
+    bool distrusted; /* netdevs_distrust() was called: who comes is untouched. */
     int ethtool_fd; /* Any socket: ethtool asks by ioctl. */
     struct htable by_ifindex, by_name;
     struct netdev_watcher *watchers;
@@ -40,6 +45,7 @@ struct netdevs {
 };
 
 struct netdev *netdev_find(const struct netdevs *, const char *name);
+struct netdev *netdev_find_ifindex(const struct netdevs *, int ifindex);
 /* Takes in what the kernel said meanwhile; watchers hear of it from the loop. */
 void netdevs_absorb(struct netdevs *);
 /* A request about one device: 'flags' and attributes are added by the caller between begin and

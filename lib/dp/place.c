@@ -371,8 +371,33 @@ prepare_all(struct place *p)
     }
 }
 
+/* With the lock. */
+static void
+expect_filters(struct place *p, struct place_port *port, bool expect)
+{
+    if (expect) {
+        port->adopt = PLACE_ADOPT_TRIES;
+        port->unseen = false;
+        __atomic_fetch_add(&p->n_unclean, 1, __ATOMIC_RELAXED);
+    }
+}
+
+static void
+look_at_unseen(struct place *p)
+{
+    struct hnode *h;
+
+    pthread_mutex_lock(&p->lock);
+    for (h = htable_next(&p->ports_by_number, NULL); h; h = htable_next(&p->ports_by_number, h)) {
+        struct place_port *port = CONTAINER_OF(h, struct place_port, by_number);
+
+        expect_filters(p, port, port->unseen);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
 void
-place_port_set(struct place *p, uint32_t dp_port, int ifindex, bool internal)
+place_port_set(struct place *p, uint32_t dp_port, int ifindex, bool internal, bool untouched)
 {
     struct place_port *port;
     bool added = false;
@@ -386,8 +411,8 @@ place_port_set(struct place *p, uint32_t dp_port, int ifindex, bool internal)
     if (!port && ifindex) {
         port = xzalloc(sizeof *port);
         port->port = (struct tc_port){.number = dp_port, .ifindex = ifindex, .internal = internal};
-        port->adopt = internal ? 0 : PLACE_ADOPT_TRIES;
-        __atomic_fetch_add(&p->n_unclean, port->adopt != 0, __ATOMIC_RELAXED);
+        port->unseen = !internal && untouched && !p->enabled;
+        expect_filters(p, port, !internal && !port->unseen);
         htable_insert(&p->ports_by_number, &port->by_number, hash_u64(dp_port, 0));
         htable_insert(&p->ports_by_ifindex, &port->by_ifindex, hash_u64((uint64_t) ifindex, 0));
         added = true;
@@ -575,6 +600,7 @@ place_configure(struct place *p, bool hw_offload, enum place_policy policy)
     if (hw_offload) {
         __atomic_store_n(&p->active, true, __ATOMIC_RELAXED);
         prepare_all(p);
+        look_at_unseen(p);
         p->dp->ops->flow_dump(p->dp, false, take_up, p);
         promoter_start(p);
     }

@@ -31,8 +31,8 @@ void place_destroy(struct place *, bool keep_flows); /* keep_flows: filters stay
  * datapath. */
 void place_configure(struct place *, bool hw_offload, enum place_policy);
 /* A datapath port's device, for TC. Main thread. ifindex 0: gone. 'internal': the device is one of the datapath's own, whose
- * packets do not pass an ingress hook. */
-void place_port_set(struct place *, uint32_t dp_port, int ifindex, bool internal);
+ * packets do not pass an ingress hook. 'untouched': no earlier daemon can have left filters there (struct netdev_info). */
+void place_port_set(struct place *, uint32_t dp_port, int ifindex, bool internal, bool untouched);
 
 /* The calls of struct dp_ops that concern flows, through the tiers: any thread. Flows put are in the datapath
  * on return and queued for promotion. */

@@ -77,6 +77,7 @@ struct place_port {
     bool ingress_ours; /* And made it. */
     unsigned adopt; /* Dumps that shall still look for filters of a previous daemon; while not 0, it counts in
                        n_unclean. */
+    bool unseen; /* Nobody looked at what others have there, since nothing is to be put there yet. */
     size_t n_filters;
     /* It ran out of something: for 'pause_ms' from 'full_ms' on it is not asked for more. 0: it has room. */
     int64_t full_ms, pause_ms;

@@ -203,7 +203,7 @@ batch_number(struct nl_sock *s, struct nl_batch *b)
         if (b->ops[i].extack) {
             b->ops[i].extack[0] = '\0';
         }
-        if (b->ops[i].want_ack || i == b->n - 1) {
+        if (b->ops[i].want_ack || (i == b->n - 1 && !b->answered)) {
             h->nlmsg_flags |= NLM_F_ACK;
         }
     }
@@ -217,7 +217,7 @@ batch_fail_from(struct nl_batch *b, size_t first, int error)
     }
 }
 
-/* Reads the answers. The last message is acknowledged in any case, and last: with that all is known. */
+/* Reads the answers. The last message is acknowledged, or answered, in any case, and last: with that all is known. */
 static int
 batch_collect(struct nl_sock *s, struct nl_batch *b,
               void (*reply)(struct nl_op *, const struct nlmsghdr *, void *), void *arg)
@@ -244,6 +244,9 @@ batch_collect(struct nl_sock *s, struct nl_batch *b,
             if (h->nlmsg_type != NLMSG_ERROR) {
                 if (reply) {
                     reply(&b->ops[i], h, arg);
+                }
+                if (b->answered && i == b->n - 1) {
+                    return 0;
                 }
                 continue;
             }
@@ -290,7 +293,7 @@ int
 nl_transact(struct nl_sock *s, const struct buf *request, struct buf *reply, char *extack)
 {
     struct nl_op op = {.extack = extack};
-    struct nl_batch b = {.msgs = *request, .ops = &op, .n = 1, .allocated = 1};
+    struct nl_batch b = {.msgs = *request, .ops = &op, .n = 1, .allocated = 1, .answered = reply && !extack};
     int error;
 
     if (reply) {

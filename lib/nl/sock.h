@@ -25,8 +25,8 @@ void nl_sock_receive_buffer(struct nl_sock *, int bytes);
 #define NL_EXTACK_MAX 120
 
 /* One request with its answer. 'reply' (may be NULL) gets the first answer message as a whole; it is the
- * caller's. 'extack' (may be NULL) gets NL_EXTACK_MAX bytes of text, "" if the kernel said nothing; it may
- * speak on success too. */
+ * caller's; only for requests that the kernel always answers, which then have no acknowledgement too. 'extack'
+ * (may be NULL) gets NL_EXTACK_MAX bytes of text, "" if the kernel said nothing; it may speak on success too. */
 int nl_transact(struct nl_sock *, const struct buf *request, struct buf *reply, char *extack);
 
 /* Many requests. Zero it; add messages; run; read the results; clear (keeps memory) or free. */
@@ -41,6 +41,7 @@ struct nl_batch {
     struct buf msgs;
     struct nl_op *ops;
     size_t n, allocated;
+    bool answered; /* In: the last message is answered, and that ends the batch: it asks for no acknowledgement. */
 };
 #define NL_BATCH_BYTES 32768 /* A batch that has grown past this is better run. */
 

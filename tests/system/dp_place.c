@@ -55,8 +55,8 @@ place_begin(struct lab *lab, bool on, enum place_policy policy)
 {
     lab->place = place_create(lab->dp, lab->loop);
     place_configure(lab->place, on, policy);
-    place_port_set(lab->place, lab->a, lab->ifindex_a, false);
-    place_port_set(lab->place, lab->b, lab->ifindex_b, false);
+    place_port_set(lab->place, lab->a, lab->ifindex_a, false, false);
+    place_port_set(lab->place, lab->b, lab->ifindex_b, false, false);
 }
 
 static int

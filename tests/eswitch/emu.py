@@ -330,9 +330,9 @@ class Card:
         raise Failed(f"no resource {name}")
 
     def costs(self):
-        """{command: (how often, nanoseconds of the emulator's own a time)} since the last write to the file."""
+        """{command: [(how often, below how many nanoseconds)]} since the last write to the file."""
         lines = (line.split() for line in read(self.debug("costs")).splitlines())
-        return {words[0]: (int(words[2]), int(words[4]) / max(int(words[2]), 1)) for words in lines}
+        return {words[0]: [tuple(map(int, reversed(word.split(":")))) for word in words[6:]] for words in lines}
 
     def rules(self, pf=0):
         """The rules in the adapter, as its debugfs has them."""

@@ -71,6 +71,15 @@ def insert_seconds(dev, count, flags):
     return took
 
 
+def own_share(costs):
+    """Nanoseconds at most that a command takes of the emulator's own. What took longer than a millisecond was interrupted: by another
+    task, or this whole machine by others on its host."""
+    calm = [(count, below) for count, below in costs if below <= 1 << 20]
+    total, n = sum(count * below for count, below in calm), sum(count for count, _ in calm)
+    assert sum(count for count, _ in costs) == INSERTS and n > INSERTS * 0.9, costs
+    return total / n
+
+
 def test_inserts(make_card, record_testsuite_property):
     """Without latency the adapter is no bound: it would take 10,000 filters a second if tc and the kernel brought them, and with it
     a filter costs no more than twice what a software filter does."""
@@ -79,11 +88,11 @@ def test_inserts(make_card, record_testsuite_property):
     for _ in range(5):
         write(card.debug("costs"), 0)
         software, hardware = (insert_seconds(card.rep(0), INSERTS, flags) for flags in ("skip_hw", "skip_sw"))
-        (inserts, insert_ns), (removes, remove_ns) = card.costs()["insert"], card.costs()["remove"]
-        assert inserts == removes == INSERTS
+        insert_ns, remove_ns = (own_share(card.costs()[command]) for command in ("insert", "remove"))
+        assert insert_ns <= 1e9 / GOAL
         seen.append({"software_us": software / INSERTS * 1e6, "hardware_us": hardware / INSERTS * 1e6, "adapter_us": insert_ns / 1000,
                      "adapter_remove_us": remove_ns / 1000})
-        if insert_ns <= 1e9 / GOAL and hardware <= 2 * software:
+        if hardware <= 2 * software:
             for name, value in seen[-1].items():
                 record_testsuite_property(name, round(value, 1))
             return
@@ -92,7 +101,7 @@ def test_inserts(make_card, record_testsuite_property):
 
 def test_command_slots(card):
     """The firmware works on as many commands at a time as it has slots, each from a tc of its own."""
-    devices, each, latency = card.ports(3), 10, 0.02
+    devices, each, latency = card.ports(3), 4, 0.3
     for dev in devices:
         write(f"/tmp/batch.{dev}", "".join(f"filter add dev {dev} ingress prio 1 handle {i} protocol ip flower skip_sw dst_ip 10.1.0.{i} "
                                            "action drop\n" for i in range(1, each + 1)))
@@ -117,5 +126,6 @@ def test_command_slots(card):
     finally:
         card.param("insert_latency_us", 0)
         card.param("command_slots", 1)
-    assert one >= each * len(devices) * latency
-    assert each * latency <= all_at_once < one / 2
+    assert one >= each * len(devices) * latency and all_at_once >= each * latency
+    # What tc itself takes may differ, not by half of what is won.
+    assert one - all_at_once > each * (len(devices) - 1) * latency / 2

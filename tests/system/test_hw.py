@@ -257,14 +257,15 @@ def test_full_table(switch, policy, make_card, make_vms):
         until(lambda: honest(switch, card), "all that sluicectl says is true")
         assert "eswemu: The flow table is full" in sluicectl(switch, "offload")
     equals(lambda: sum(flow.packets for flow in bridge.flows("udp")), sent, "what was counted")
-    # Half of those that are in leave; then others have their place.
+    # Three of those that are in leave; then others have their place. What the VMs' kernels answer may have one, too.
     inside = offloaded_ports()
     leaving = sorted(inside)[:3]
     bridge.set_flows(*(f"priority=10,udp,tp_dst={port},actions=output:2" for port in ports if port not in leaving),
                      "priority=0,actions=drop")
     staying = [datagram(first, second, port) for port in ports if port not in leaving]
     if switch.daemon == "ours":
-        until(lambda: send(staying) or len(offloaded_ports() - set(leaving)) >= len(inside), "others took the places", limit=30)
+        until(lambda: send(staying) or (not offloaded_ports() & set(leaving) and offloaded_ports() - inside and len(card.rules()) == 6),
+              "others took the places", limit=30)
     bridge.close()
 
 
@@ -318,8 +319,9 @@ def test_one_representor_vanishes_under_traffic(switch, card, make_vms):
     write(card.debug("lose_rep"), lone.vf)
     try:
         assert first.ping(second, count=20, interval=0.05) == 20
+        # The installed daemon takes flows back to look at them again.
         assert card.slow_packets(second) == slow or switch.daemon == "oracle"
-        assert offloaded(switch, first) and offloaded(switch, second)
+        until_offloaded(switch, first, second, send=lambda: first.ping(second))
         pinger.terminate()
         pinger.communicate()
         until(lambda: "No such device" in switch.vsctl("get", "Interface", lone.port, "error"), "the row has its error")

@@ -338,7 +338,9 @@ def test_flows_of_programs_go_to_tc(switch, loaded, make_vms):
     run("ip", "addr", "add", "10.1.0.99/24", "dev", bridge.name)
     run("ip", "link", "set", bridge.name, "up")
     assert first.ping("10.1.0.99") == 3
-    until(lambda: [f for f in flows_from(switch, first) if f["tier"] == "tc" and "icmp" in f["match"]], "the local port's flows, too")
+    with open(f"/sys/class/net/{bridge.name}/address") as file:
+        to_host = f"dst={file.read().strip()}"
+    until(lambda: [f for f in flows_from(switch, first) if f["tier"] == "tc" and to_host in f["match"]], "the local port's flows, too")
     assert first.ping("10.1.0.99") == 3
     switch.vsctl("set", "interface", first.port, "ingress_policing_rate=100", "ingress_policing_burst=10")
     assert "police" in run("tc", "filter", "show", "dev", first.port, "ingress")

@@ -44,6 +44,7 @@ struct bridge {
     struct l2 *l2;
     struct ofconns *conns;
     uint32_t next_ofp;              /* Where the search for a free OpenFlow number goes on. */
+    struct learn_groups *learn_groups; /* ofproto/learn_group.h. */
     struct htable rule_intern;      /* Action lists shared by rules; main thread. */
     uint32_t refs;                  /* Atomic: 1 while it is there, more by bridge_ref(). */
     bool removed;                   /* Atomic: only the struct itself is left. */

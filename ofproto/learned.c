@@ -50,7 +50,7 @@ void
 learned_apply(struct learned *l)
 {
     if (l->bridge && !__atomic_load_n(&l->bridge->removed, __ATOMIC_ACQUIRE)) {
-        table_learn(l->bridge, &l->fm);
+        table_learn(l->bridge, &l->fm, l->limit);
     }
 }
 

@@ -8,6 +8,7 @@
 
 struct learned {
     struct bridge *bridge;  /* Referenced; NULL: it was going when this was learned. */
+    uint32_t limit;         /* Of rules with this table and cookie; 0: none. */
     struct flow_mod fm;     /* Immutable once the translation is done. */
     uint32_t refs;          /* Atomic. */
     bool pending;           /* Atomic: the main thread has been asked. */

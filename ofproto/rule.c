@@ -11,6 +11,7 @@
 #include "lib/base/rcu.h"
 #include "lib/base/refs.h"
 #include "ofproto/bridge.h"
+#include "ofproto/learn_group.h"
 
 COUNTER(rule_added, "A rule was added to a table.");
 COUNTER(rule_removed, "A rule left a table.");
@@ -31,6 +32,7 @@ rule_actions_intern(struct bridge *br, const void *list, size_t size)
     a = xzalloc(sizeof *a + size);
     a->n_users = 1;
     a->size = (uint32_t) size;
+    a->has_learn = learn_groups_concern(list, size);
     if (size) { /* Actions that drop may come without a list. */
         memcpy(a->list, list, size);
     }
@@ -222,10 +224,10 @@ rule_reduce_timeouts(struct bridge *br, struct rule *r, uint16_t idle, uint16_t 
         return;
     }
     if (idle && (!r->idle_timeout || idle < r->idle_timeout)) {
-        r->idle_timeout = idle;
+        __atomic_store_n(&r->idle_timeout, idle, __ATOMIC_RELAXED);
     }
     if (hard && (!r->hard_timeout || hard < r->hard_timeout)) {
-        r->hard_timeout = hard;
+        __atomic_store_n(&r->hard_timeout, hard, __ATOMIC_RELAXED);
     }
     rule_watch_timeouts(br, r);
 }

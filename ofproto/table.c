@@ -11,6 +11,7 @@
 #include "lib/base/rcu.h"
 #include "lib/flow/wire.h"
 #include "ofproto/bridge.h"
+#include "ofproto/learn_group.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/transaction.h"
 
@@ -125,6 +126,12 @@ rules_of_flow_mod(struct bridge *br, const struct flow_mod *fm, bool strict, str
 static void
 change_made(struct bridge *br, const struct rule_change *change, const struct table_origin *origin)
 {
+    if (change->was) {
+        learn_groups_rule_left(br, change->was);
+    }
+    if (change->is) {
+        learn_groups_rule_came(br, change->is);
+    }
     if (origin->transaction) {
         transaction_note(origin->transaction, change, origin);
         return;
@@ -252,7 +259,9 @@ rule_modify(struct bridge *br, struct rule *r, const struct flow_mod *fm, const 
     struct rule_change change = {.event = OFCONN_FLOW_MODIFIED, .was = r, .keeps_counts = !(fm->flags & OFPFF_RESET_COUNTS)};
 
     if (!origin->transaction) {
+        learn_groups_rule_left(br, r);
         rule_set(br, r, fm);
+        learn_groups_rule_came(br, r);
         ofconns_flow_event(br->conns, OFCONN_FLOW_MODIFIED, r, 0, origin);
         return;
     }
@@ -309,6 +318,18 @@ apply_delete(struct bridge *br, const struct flow_mod *fm, bool strict, const st
     return OFERR_OK;
 }
 
+void
+tables_delete_orphans(struct bridge *br)
+{
+    struct flow_mod fm = {.cookie_mask = UINT64_MAX, .out_port = OFPP_ANY, .out_group = OFPG_ANY, .command = OFPFC_DELETE};
+
+    match_init_any(&fm.match);
+    while (learn_groups_take_orphans(br, &fm.table_id, &fm.cookie)) {
+        apply_delete(br, &fm, false, &(struct table_origin){0});
+        bridge_changed(br);
+    }
+}
+
 enum of_error
 table_apply(struct bridge *br, struct flow_mod *fm, const struct table_origin *origin)
 {
@@ -341,38 +362,53 @@ table_apply(struct bridge *br, struct flow_mod *fm, const struct table_origin *o
     } else {
         buf_free(&fm->actions);
         if (!origin->transaction) {
+            tables_delete_orphans(br);
             bridge_changed(br);
         }
     }
     return error;
 }
 
-/* The rule that the flow_mod would change, if the change changes nothing. */
-static struct rule *
-find_learned(struct bridge *br, const struct flow_mod *fm)
+/* The rule is as the learn action wants it. Any thread. */
+static bool
+is_learned(const struct rule *r, const struct flow_mod *fm)
 {
-    struct match_sparse *match;
-    struct cls_rule *cr;
-    struct rule *r;
+    const struct rule_actions *actions = rcu_dereference(r->actions);
 
-    if (fm->table_id >= N_TABLES) {
-        return NULL;
-    }
-    match = match_pack(&fm->match);
-    cr = classifier_find_exactly(br->tables[fm->table_id].cls, match, fm->priority);
+    return __atomic_load_n(&r->cookie, __ATOMIC_RELAXED) == fm->new_cookie && __atomic_load_n(&r->idle_timeout, __ATOMIC_RELAXED) == fm->idle_timeout
+           && __atomic_load_n(&r->hard_timeout, __ATOMIC_RELAXED) == fm->hard_timeout && r->flags == (fm->flags & RULE_FLAGS_KEPT)
+           && ofact_list_equal(actions->list, actions->size, fm->actions.data, fm->actions.len);
+}
+
+/* RCU read section, any thread. The rule that the flow_mod would change, if the change changes nothing. */
+static struct rule *
+find_learned(const struct bridge *br, uint32_t version, const struct flow_mod *fm)
+{
+    struct match_sparse *match = match_pack(&fm->match);
+    struct cls_rule *cr = classifier_lookup_exactly(br->tables[fm->table_id].cls, version, match, fm->priority);
+
     free(match);
-    r = cr ? rule_of(cr) : NULL;
-    return r && r->cookie == fm->new_cookie && ofact_list_equal(r->actions->list, r->actions->size, fm->actions.data, fm->actions.len) ? r : NULL;
+    return cr && is_learned(rule_of(cr), fm) ? rule_of(cr) : NULL;
+}
+
+bool
+table_may_learn(const struct bridge *br, uint32_t version, const struct flow_mod *fm, uint32_t limit)
+{
+    return !limit || learn_groups_count(br, fm->table_id, fm->new_cookie) < limit || find_learned(br, version, fm);
 }
 
 void
-table_learn(struct bridge *br, const struct flow_mod *fm)
+table_learn(struct bridge *br, const struct flow_mod *fm, uint32_t limit)
 {
-    struct rule *r = find_learned(br, fm);
+    uint32_t version = transaction_current_version(br);
+    struct rule *r = find_learned(br, version, fm);
     struct flow_mod own = *fm;
 
     if (r) {
         r->modified_ms = now_ms(); /* Nothing else: megaflows that know it stay as they are. */
+        return;
+    }
+    if (!table_may_learn(br, version, fm, limit)) {
         return;
     }
     own.actions = BUF_EMPTY;
@@ -511,6 +547,7 @@ void
 tables_init(struct bridge *br)
 {
     htable_init(&br->rule_intern);
+    br->learn_groups = learn_groups_create();
     CDS_INIT_LIST_HEAD(&br->expirable);
     for (size_t i = 0; i < N_TABLES; i++) {
         br->tables[i] = (struct table){.cls = classifier_create(), .max_flows = UINT32_MAX};
@@ -523,6 +560,7 @@ void
 tables_flush(struct bridge *br, bool normal)
 {
     tables_remove_all(br);
+    tables_delete_orphans(br);
     if (normal) {
         add_normal(br, 0, 0);
     }
@@ -573,6 +611,7 @@ tables_expire(struct bridge *br)
         }
     }
     if (any) {
+        tables_delete_orphans(br);
         bridge_changed(br);
     }
 }
@@ -598,4 +637,5 @@ tables_destroy(struct bridge *br)
         free(br->tables[i].name);
     }
     htable_destroy(&br->rule_intern);
+    learn_groups_destroy(br->learn_groups);
 }

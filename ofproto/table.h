@@ -23,7 +23,7 @@ struct rule_actions {
     struct hnode node;        /* In bridge->rule_intern. */
     uint32_t n_users;         /* Main thread: rules that have it. */
     uint32_t size;            /* Bytes of 'list'. */
-    bool has_meter, has_learn, has_groups;
+    bool has_learn;         /* One that ofproto/learn_group.h is about. */
     _Alignas(8) uint8_t list[]; /* struct ofact records. */
 };
 
@@ -34,7 +34,8 @@ struct rule {
     uint64_t n_packets, n_bytes;        /* Atomic. */
     int64_t created_ms, modified_ms;    /* Of now_ms(). */
     int64_t used_ms;                    /* Atomic: last packet, or created. */
-    uint16_t idle_timeout, hard_timeout, importance, flags;
+    uint16_t idle_timeout, hard_timeout; /* Atomic: shortened by fin_timeout. */
+    uint16_t importance, flags;
     uint8_t table_id;
     bool removed;                       /* Atomic: unlinked from its table. */
     uint32_t refs;                      /* Atomic: 1 for the table, more by rule_ref(). */
@@ -68,8 +69,11 @@ void tables_configure(struct bridge *, const struct table_config *, size_t n); /
 /* Check, build, publish. OFERR_OK, or an error and nothing changed. Steals fm->actions when it succeeds. Main thread. */
 enum of_error table_apply(struct bridge *, struct flow_mod *, const struct table_origin *);
 
-/* The rule that a learn action asks for: it is added, changed, or if it is as it shall be, its hard timeout begins again. Main thread. */
-void table_learn(struct bridge *, const struct flow_mod *);
+/* The rule that a learn action asks for: it is added, changed, or if it is as it shall be, its hard timeout begins again. Where 'limit' rules of the table, unless
+ * that is 0, have its cookie, only the last is done. fm->table_id is below N_TABLES. Main thread. */
+void table_learn(struct bridge *, const struct flow_mod *, uint32_t limit);
+/* Would table_learn() do it, as far as 'limit' is concerned? RCU read section, any thread. */
+bool table_may_learn(const struct bridge *, uint32_t version, const struct flow_mod *, uint32_t limit);
 /* Are the actions right for a rule of that match in that table (OFPTT_ALL: in some)? table_apply() asks this itself. */
 enum of_error table_check_actions(const struct flow_mod *, uint8_t table_id);
 
@@ -87,6 +91,8 @@ void rule_to_stats(const struct rule *, struct flow_stats *); /* Pointers are th
 size_t tables_n_rules(const struct bridge *);
 /* Deletes all but hidden rules; with 'normal', then adds what an empty standalone bridge without controllers has: a rule of priority 0 that does NORMAL. */
 void tables_flush(struct bridge *, bool normal);
+/* Deletes what was learned by rules that are gone and were to take it along. After changes of tables that are not table_apply()'s. */
+void tables_delete_orphans(struct bridge *);
 void tables_expire(struct bridge *);  /* Idle and hard timeouts; once a second or so. Statistics must have been collected before. */
 /* Fail-open: a hidden rule above all others that does NORMAL, while no controller of a standalone bridge can be reached. */
 void tables_set_standalone(struct bridge *, bool normal);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "ofproto/learn_group.h"
 #include "ofproto/private.h"
 
 struct noted {
@@ -74,17 +75,24 @@ classifier_of(const struct transaction *t, const struct rule *r)
 void
 transaction_abort(struct transaction *t)
 {
+    uint8_t table_id;
+    uint64_t cookie;
+
     for (size_t i = t->n; i-- > 0;) {
         struct rule *was = t->noted[i].change.was, *is = t->noted[i].change.is;
 
         if (is) {
             classifier_remove(classifier_of(t, is), &is->cr);
+            learn_groups_rule_left(t->bridge, is);
             rule_release(t->bridge, is);
             rule_unref(is);
         }
         if (was) {
             classifier_unhide(classifier_of(t, was), &was->cr);
+            learn_groups_rule_came(t->bridge, was);
         }
+    }
+    while (learn_groups_take_orphans(t->bridge, &table_id, &cookie)) { /* Nothing was deleted: nothing goes with it. */
     }
     transaction_free(t);
 }
@@ -154,6 +162,7 @@ transaction_commit(struct transaction *t)
         rule_changed(t->bridge, &n->change, &(struct table_origin){.ofconn = n->ofconn, .xid = n->xid});
     }
     bridge_changed(t->bridge);
+    tables_delete_orphans(t->bridge);
     cds_list_add_tail(&t->node, &t->ofproto->transactions);
     rcu_postpone(no_reader_left, t);
 }

@@ -132,10 +132,39 @@ learn_spec(struct xl *xl, const struct ofact_learn_spec *s, struct flow_mod *fm)
 }
 
 static void
+report_learned(struct xl *xl, const struct flow_mod *fm)
+{
+    struct buf text = BUF_EMPTY;
+
+    if (!xl->in->trace) {
+        return;
+    }
+    buf_putf(&text, "table=%u ", fm->table_id);
+    match_format(&fm->match, -1, NULL, &text);
+    buf_putf(&text, " priority=%u", fm->priority);
+    if (fm->new_cookie) {
+        buf_putf(&text, " cookie=%#" PRIx64, fm->new_cookie);
+    }
+    if (fm->idle_timeout) {
+        buf_putf(&text, " idle=%u", fm->idle_timeout);
+    }
+    if (fm->hard_timeout) {
+        buf_putf(&text, " hard=%u", fm->hard_timeout);
+    }
+    buf_puts(&text, fm->flags & OFPFF_SEND_FLOW_REM ? " send_flow_rem" : "");
+    buf_puts(&text, " actions=");
+    ofact_format(fm->actions.data, fm->actions.len, NULL, &text);
+    trace_add(xl->in->trace, TRACE_DETAIL, "%s", buf_text(&text));
+    buf_free(&text);
+}
+
+/* The limit counts rules that are there: of packets that come before the first of theirs is, several may be told that their rules are learned. */
+static void
 do_learn(struct xl *xl, const struct ofact_learn *l)
 {
     struct learned *learned = learned_create(xl->bridge);
     struct flow_mod *fm = &learned->fm;
+    bool fits;
 
     fm->priority = l->priority;
     fm->new_cookie = l->cookie;
@@ -157,7 +186,20 @@ do_learn(struct xl *xl, const struct ofact_learn *l)
         learned_unref(learned);
         return;
     }
-    xl_effect(xl, EFFECT_FLOW_MOD)->learned = learned;
+    report_learned(xl, fm);
+    learned->limit = l->limit;
+    fits = table_may_learn(xl->bridge, xl->version, fm, l->limit);
+    if (l->has_result && field_prereqs_ok(l->result.field, &xl->key, xl->mask)) {
+        subfield_unwildcard(&l->result, xl->mask);
+        subfield_set(&l->result, fits, &xl->key);
+        xl_report_subfield(xl, &l->result);
+    }
+    if (fits) {
+        xl_effect(xl, EFFECT_FLOW_MOD)->learned = learned;
+    } else {
+        trace_add(xl->in->trace, TRACE_DETAIL, "Limit exceeded, learn failed");
+        learned_unref(learned);
+    }
 }
 
 /* Actions that are not done here are refused by ofact_check() when the rule comes; groups and meters have no rooms yet, so that a rule cannot name one. */

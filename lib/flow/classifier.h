@@ -50,6 +50,8 @@ bool classifier_overlaps(const struct classifier *, const struct match *, int32_
 /* RCU read section. The rule of highest priority that 'key' matches, or NULL. The bits looked at are or-ed into 'wild' if it is not NULL. */
 struct cls_rule *classifier_lookup(const struct classifier *, uint32_t version, const struct flow_key *key, struct flow_key *wild);
 
+struct cls_rule *classifier_lookup_exactly(const struct classifier *, uint32_t version, const struct match_sparse *, int32_t priority); /* Likewise. */
+
 /* Main thread. Visits the rules, in no order, whose match is 'loose' or narrower (NULL: all). The callback may remove or hide the rule it is given, no other.
  * false from it ends the visit. */
 void classifier_for_each(struct classifier *, const struct match *loose, bool (*fn)(struct cls_rule *, void *arg), void *arg);

@@ -237,3 +237,27 @@ classifier_lookup(const struct classifier *cls, uint32_t version, const struct f
     }
     return best;
 }
+
+struct cls_rule *
+classifier_lookup_exactly(const struct classifier *cls, uint32_t version, const struct match_sparse *m, int32_t priority)
+{
+    const struct cls_vector *v = __atomic_load_n(&cls->vector, __ATOMIC_CONSUME);
+    unsigned n = match_sparse_n(m);
+    struct cls_rule *rule = NULL;
+    uint32_t hash = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        hash = cls_hash_word(m->words[i], hash);
+    }
+    for (size_t i = 0; i < v->n && !rule; i++) {
+        const struct cls_subtable *st = v->entries[i].subtable;
+
+        if (st->map == m->map && !memcmp(st->words, m->words + n, n * sizeof *st->words)) {
+            rule = cls_table_find(&st->rules, hash, m->words, n);
+        }
+    }
+    while (rule && (rule->priority > priority || (rule->priority == priority && !cls_rule_is_visible(rule, version)))) {
+        rule = __atomic_load_n(&rule->next, __ATOMIC_ACQUIRE);
+    }
+    return rule && rule->priority == priority ? rule : NULL;
+}

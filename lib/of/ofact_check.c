@@ -374,10 +374,6 @@ check_learn(struct ofact *record, struct checker *c)
     const struct ofact_learn *a = (const void *) record;
     struct match learned;
 
-    /* Learned rules are neither counted nor bound to the life of the one that learns. */
-    if (a->flags & ~LEARN_SEND_FLOW_REM || a->limit) {
-        return OFERR_OFPBAC_BAD_TYPE;
-    }
     match_init_any(&learned);
     for (uint32_t i = 0; i < a->n_specs; i++) {
         const struct ofact_learn_spec *spec = &a->specs[i];
@@ -398,7 +394,7 @@ check_learn(struct ofact *record, struct checker *c)
             return error;
         }
     }
-    return a->has_result ? check_dst(&a->result, c) : OFERR_OK;
+    return OFERR_OK; /* Packets that do not have what the result goes to are let pass: it is not written then. */
 }
 
 static enum of_error check_list(void *list, size_t size, struct checker *);

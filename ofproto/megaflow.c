@@ -146,6 +146,8 @@ ufid_matches(struct cds_lfht_node *node, const void *ufid)
 bool
 megaflows_add(struct megaflows *mfs, struct megaflow *mf)
 {
+    /* Whoever comes by it in the table reads this first, and so has all of it. The table says as much, but not to ThreadSanitizer. */
+    __atomic_store_n(&mf->installed, mf->installed, __ATOMIC_RELEASE);
     if (cds_lfht_add_unique(mfs->table, dp_ufid_hash(mf->ufid), ufid_matches, &mf->ufid, &mf->node) != &mf->node) {
         return false;
     }

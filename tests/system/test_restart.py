@@ -57,8 +57,8 @@ def test_restart_loses_nothing(running_lan):
 
     lost, sent = lost_while(first, second, restart)
     print(f"{switch.daemon}: {lost} of {sent} packets lost over a restart")
-    # The installed daemon loses some while its new process learns where the VMs are.
-    assert lost <= (0 if switch.daemon == "ours" else sent // 10)
+    # The installed daemon loses some while its new process learns where the VMs are, the more the busier the machine.
+    assert lost <= (0 if switch.daemon == "ours" else sent // 3)
 
 
 @pytest.mark.unhealthy

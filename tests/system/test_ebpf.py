@@ -64,7 +64,8 @@ def test_programs_of_others_are_chained(switch, lan):
 
 
 def test_hook_moves_while_packets_pass(switch, lan):
-    """From tcx to clsact and back, when offload is turned on and off."""
+    """From tcx to clsact and back, when offload is turned on and off. The kernel may drop what a device is to send while it is given a queueing
+    discipline (dev_deactivate() in net/sched/sch_api.c), so that a few packets are lost, but the programs see all that come in."""
     bridge, first, second = lan
     assert first.ping(second) == 3
 
@@ -73,8 +74,8 @@ def test_hook_moves_while_packets_pass(switch, lan):
         assert at_clsact(first) and at_clsact(second)
         use_clsact(switch, False)
 
-    lost, _ = lost_while(first, second, move)
-    assert lost == 0
+    lost, sent = lost_while(first, second, move)
+    assert lost <= 5 < sent
     if bpf.has_tcx():
         assert not at_clsact(first) and len(bpf.programs(first.port)) == 1
         assert "qdisc ingress" not in run("tc", "qdisc", "show", "dev", first.port)

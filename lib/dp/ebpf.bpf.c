@@ -16,7 +16,9 @@
 #include "lib/dp/ebpf_abi.h"
 #include "lib/dp/meter.h"
 #include "lib/dp/ebpf_maps.bpf.h"
+#include "lib/dp/ebpf_packet.bpf.h"
 #include "lib/dp/ebpf_parse.bpf.h"
+#include "lib/dp/ebpf_layer.bpf.h"
 #include "lib/dp/ebpf_police.bpf.h"
 #include "lib/dp/ebpf_lookup.bpf.h"
 #include "lib/dp/ebpf_act.bpf.h"
@@ -32,11 +34,10 @@ send_to(uint32_t number)
     return port && port->ifindex ? (int) bpf_redirect(port->ifindex, 0) : TC_ACT_SHOT;
 }
 
-/* The key's metadata is in 's'. */
+/* The key's metadata is in 's'. What is more than sending is another program: the two together would be too long for the verifier of Linux 6.1. */
 static __always_inline int
 forward(struct __sk_buff *skb, struct scratch *s)
 {
-    struct run r = {.skb = skb, .s = s};
     const struct ebpf_flow_value *flow = NULL;
     union ebpf_todo todo = {.whole = 0};
     uint32_t zero = 0, slot = 0;
@@ -46,7 +47,8 @@ forward(struct __sk_buff *skb, struct scratch *s)
         return TC_ACT_SHOT;
     }
     if (parse(skb, s)) {
-        flow = find_flow(s, config, &slot);
+        slot = find_flow(s) - 1;
+        flow = bpf_map_lookup_elem(&flows, &slot); /* There is none of UINT32_MAX. */
     }
     if (flow) {
         todo.whole = *(const volatile uint64_t *) &flow->todo.whole;
@@ -59,12 +61,30 @@ forward(struct __sk_buff *skb, struct scratch *s)
     if (todo.flags & EBPF_FLOW_OUTPUT) {
         return send_to(todo.port);
     }
-    r.first = todo.first;
+    s->todo = todo;
+    bpf_tail_call(skb, &programs, EBPF_PROGRAM_EXECUTE);
+    count(EBPF_FAILED, 1);
+    return TC_ACT_SHOT;
+}
+
+/* The records of the packet's flow. */
+SEC("tc")
+int
+sluice_execute(struct __sk_buff *skb)
+{
+    uint32_t zero = 0;
+    struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+    struct run r = {.skb = skb, .s = s};
+
+    if (!s) {
+        return TC_ACT_SHOT;
+    }
+    r.first = s->todo.first;
     s->skip = 0;
-    bpf_loop(todo.n & (2 * EBPF_MAX_ACTS - 1), act_one, &r, 0);
+    bpf_loop(s->todo.n & (2 * EBPF_MAX_ACTS - 1), act_one, &r, 0);
     if (r.recirc_id) {
         s->key.recirc_id = r.recirc_id;
-        bpf_tail_call(skb, &programs, 0);
+        bpf_tail_call(skb, &programs, EBPF_PROGRAM_AGAIN);
         count(EBPF_FAILED, 1); /* Looked up too often. */
     }
     return r.redirect ? (int) bpf_redirect(r.redirect, 0) : TC_ACT_SHOT;

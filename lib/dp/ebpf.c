@@ -44,8 +44,10 @@ ebpf_free(struct ebpf *e, bool destroy)
     }
     user_dp_uninit(&e->user);
     ebpf_flows_close(e);
+    ebpf_xdp_unload(e);
     ebpf_unload(e, destroy);
     nl_pool_destroy(e->route);
+    nl_pool_destroy(e->genl);
     free(e);
 }
 
@@ -83,6 +85,7 @@ ebpf_open(const char *name, const struct dp_settings *settings, struct loop *loo
     ebpf_space_init(&e->acts, e->settings.ebpf_actions);
     ebpf_space_init(&e->mask_ids, EBPF_MAX_MASKS);
     e->route = nl_pool_create(NETLINK_ROUTE);
+    e->genl = nl_pool_create(NETLINK_GENERIC);
     error = ebpf_load(e, why);
     if (!error) {
         free(e->user.meters);
@@ -165,6 +168,7 @@ const struct dp_ops dp_ebpf_ops = {
     .port_del = ebpf_port_del,
     .port_dump = ebpf_port_dump,
     .port_stats = ebpf_port_stats,
+    .port_config = ebpf_port_config,
     .port_police = ebpf_port_police,
     .port_ifindex = ebpf_port_ifindex,
     .let_tc_first = ebpf_let_tc_first,

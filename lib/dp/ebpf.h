@@ -73,6 +73,7 @@ struct ebpf_table {
 };
 
 struct ebpf_bpf;
+struct ebpf_xdp_bpf;
 struct ring_buffer;
 
 struct ebpf_reader {
@@ -94,7 +95,10 @@ struct ebpf {
     unsigned n_cpus;
     bool tcx;      /* The kernel has it. */
     bool tc_first; /* Filters of TC come before the programs. */
-    struct nl_pool *route;
+    struct nl_pool *route, *genl;
+    struct ebpf_xdp_bpf *xdp; /* NULL: no port has asked for the XDP hook. */
+    uint32_t n_xdp;           /* Ports that have; atomic. */
+    uint64_t xdp_passed;      /* As counted last; atomic. */
     struct taps taps; /* Main thread. */
 
     pthread_mutex_t mutex; /* Guards what follows, and is held by who changes the flows of 'user'. */
@@ -135,6 +139,12 @@ bool ebpf_hook_has_tcx(void);
 int ebpf_hook_attach(struct ebpf *, struct ebpf_port_value *, char **why);
 void ebpf_hook_detach(struct ebpf *, struct ebpf_port_value *);
 int ebpf_let_tc_first(struct dp *, bool);
+
+/* ebpf_xdp.c */
+int ebpf_port_config(struct dp *, uint32_t number, const char *key, const char *value);
+void ebpf_xdp_detach(struct ebpf *, uint32_t number); /* Only what is ours. */
+void ebpf_xdp_refresh(struct ebpf *);                 /* Any thread: asks the kernel which devices take frames. */
+void ebpf_xdp_unload(struct ebpf *);
 
 /* ebpf_port.c. Main thread. */
 int ebpf_port_add(struct dp *, const char *devname, const char *type, uint32_t *number, char **why);

@@ -15,7 +15,7 @@
 
 #include "lib/flow/key_layout.h"
 
-#define EBPF_ABI 4 /* Changes with this file: what another version left is not adopted. */
+#define EBPF_ABI 5 /* Changes with this file: what another version left is not adopted. */
 
 #define EBPF_META_FIRST (offsetof(struct flow_key, skb_priority) / 8)
 #define EBPF_META_WORDS 3
@@ -45,7 +45,7 @@ struct ebpf_mask {
 union ebpf_todo {
     struct {
         uint32_t first; /* Of its records in 'acts'. */
-        uint16_t port;  /* With EBPF_FLOW_OUTPUT. */
+        uint16_t port;  /* That of the last output, with EBPF_FLOW_OUTPUT or EBPF_FLOW_XDP. */
         uint8_t n;      /* Records. */
         uint8_t flags;
     };
@@ -53,6 +53,7 @@ union ebpf_todo {
 };
 #define EBPF_FLOW_SLOW 1   /* The daemon executes it, and counts. */
 #define EBPF_FLOW_OUTPUT 2 /* All that is done is to send the packet to 'port'. */
+#define EBPF_FLOW_XDP 4    /* The program of the XDP hook can do it: it ends with the only output, or there is nothing to do. */
 
 /* flows, by slot. */
 struct ebpf_flow_value {
@@ -142,6 +143,7 @@ enum ebpf_hook { EBPF_HOOK_NONE, EBPF_HOOK_TCX, EBPF_HOOK_CLSACT };
 struct ebpf_port_value {
     uint32_t ifindex; /* 0: no such port. */
     uint32_t hook;    /* Where its program is: enum ebpf_hook. */
+    uint32_t takes_frames; /* Of XDP, from the hook of another port. */
     uint32_t policed; /* There is a limit on it in 'polices'. */
     uint32_t made_qdisc; /* clsact: its queueing discipline was not there before. */
     uint32_t peer_ifindex; /* The host's end of an internal port, whose other end 'ifindex' is; else 0. */
@@ -178,8 +180,11 @@ ebpf_digest_end(uint64_t sum)
     return sum ^ sum >> 29;
 }
 
+/* programs: those that others go on with. */
+enum ebpf_program { EBPF_PROGRAM_AGAIN, EBPF_PROGRAM_EXECUTE, EBPF_N_PROGRAMS };
+
 /* totals, per CPU, by index. */
-enum ebpf_total { EBPF_HIT, EBPF_MASK_LOOKUPS, EBPF_LOST, EBPF_FAILED, EBPF_N_TOTALS };
+enum ebpf_total { EBPF_HIT, EBPF_MASK_LOOKUPS, EBPF_LOST, EBPF_FAILED, EBPF_XDP_PASSED, EBPF_N_TOTALS };
 
 /* What comes up through a ring: this, then 'len' bytes of the packet. */
 enum ebpf_upcall_kind {

@@ -132,9 +132,23 @@ add_counters_of(const struct ebpf *e, const struct ebpf_flow *f, struct dp_stats
 }
 
 static bool
-is_mere_output(const struct ebpf_act *acts, uint32_t n)
+is_mere_output(const struct ebpf_act *a)
 {
-    return n == 1 && acts->kind == EBPF_ACT_OUTPUT && acts->last && !acts->max_len && acts->arg < EBPF_MAX_PORTS;
+    return a->kind == EBPF_ACT_OUTPUT && a->last && !a->max_len && a->arg < EBPF_MAX_PORTS;
+}
+
+/* Can the program of the XDP hook do it? */
+static bool
+is_for_frames(const struct ebpf_act *acts, uint32_t n)
+{
+    for (uint32_t i = 0; i + 1 < n; i++) {
+        bool simple = acts[i].layer <= EBPF_ND && !(acts[i].sums & EBPF_SUM_SCTP);
+
+        if (acts[i].kind != EBPF_ACT_PUSH_VLAN && acts[i].kind != EBPF_ACT_POP_VLAN && !(acts[i].kind == EBPF_ACT_WRITE && simple)) {
+            return false;
+        }
+    }
+    return !n || is_mere_output(&acts[n - 1]);
 }
 
 /* The actions as records, in 'acts' of the maps where the programs can execute them. */
@@ -152,9 +166,9 @@ encode(struct ebpf *e, struct ebpf_flow *f, const struct dp_flow_put *put, union
     error = write_acts(e, acts, n, &first);
     if (!error) {
         *todo = (union ebpf_todo){.first = first, .n = (uint8_t) n, .flags = f->why ? EBPF_FLOW_SLOW : 0};
-        if (is_mere_output(acts, n)) {
-            todo->port = (uint16_t) acts->arg;
-            todo->flags |= EBPF_FLOW_OUTPUT;
+        if (!f->why && is_for_frames(acts, n)) {
+            todo->port = n ? (uint16_t) acts[n - 1].arg : 0;
+            todo->flags |= EBPF_FLOW_XDP | (n == 1 ? EBPF_FLOW_OUTPUT : 0);
         }
     }
     return error;
@@ -396,7 +410,7 @@ ebpf_flow_get(struct dp *dp, const dp_ufid *ufid, void (*fn)(const struct dp_flo
     return user_flow_get(dp, ufid, pass_got, &d);
 }
 
-/* As often as somebody looks at all flows the masks are put in order and what waits for room is looked after. */
+/* As often as somebody looks at all flows the masks are put in order, and what waits for room and which devices take frames is looked after. */
 int
 ebpf_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *), void *arg)
 {
@@ -409,6 +423,7 @@ ebpf_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dumped
     }
     sort_masks(e);
     pthread_mutex_unlock(&e->mutex);
+    ebpf_xdp_refresh(e);
     return user_flow_dump(dp, terse, pass_dumped, &d);
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // From a packet's key to its flow: that which a packet of the same hash had last, if it is one for this packet too; else tuple by tuple in the daemon's order.
 // A flow is taken only after its masked words have been compared with the packet's.
+//
+// Functions that are not static the verifier looks at once, not for all that their callers know: before Linux 6.3 the programs would be too long for it.
+// (They cannot be given the packet: for that the kernel would have to have BTF of its own types.)
 #ifndef LIB_DP_EBPF_LOOKUP_BPF_H
 #define LIB_DP_EBPF_LOOKUP_BPF_H 1
 
@@ -71,16 +74,17 @@ masked_digest(const struct scratch *s, const struct ebpf_config *config, const s
 }
 
 /* The packet's flow in the tuple 'id': slot plus one, or 0. */
-static __always_inline uint32_t
-find_in(struct scratch *s, const struct ebpf_config *config, uint32_t id)
+__noinline uint32_t
+find_in(struct scratch *s, uint32_t id)
 {
     const struct ebpf_mask *m = bpf_map_lookup_elem(&masks, &id);
     const struct ebpf_flow_value *flow = NULL;
+    uint32_t zero = 0, number, group, next;
+    const struct ebpf_config *config = bpf_map_lookup_elem(&config_map, &zero);
     const struct ebpf_heads *h;
-    uint32_t number, group, next;
     uint64_t digest;
 
-    if (!m) {
+    if (!s || !m || !config) {
         return 0;
     }
     digest = masked_digest(s, config, m, id);
@@ -118,78 +122,84 @@ static long
 try_mask(uint32_t i, struct search *x)
 {
     x->mask = x->config->order[x->active & 1][i & (EBPF_MAX_MASKS - 1)];
-    x->found = find_in(x->s, x->config, x->mask);
+    x->found = find_in(x->s, x->mask);
     return x->found != 0;
 }
 
-static __always_inline const struct ebpf_flow_value *
-find_in_tuples(struct scratch *s, const struct ebpf_config *config, uint32_t *slot)
+/* Slot plus one, or 0. */
+static __always_inline uint32_t
+find_in_tuples(struct scratch *s, const struct ebpf_config *config)
 {
     struct search x = {.s = s, .config = config, .active = config->active};
     uint64_t *hits;
 
     count(EBPF_MASK_LOOKUPS, bpf_loop(config->n_masks[x.active & 1] & (2 * EBPF_MAX_MASKS - 1), try_mask, &x, 0));
-    if (!x.found) {
-        return NULL;
-    }
-    hits = bpf_map_lookup_elem(&mask_hits, &x.mask);
+    hits = x.found ? bpf_map_lookup_elem(&mask_hits, &x.mask) : NULL;
     if (hits) {
         ++*hits;
     }
-    *slot = x.found - 1;
-    return bpf_map_lookup_elem(&flows, slot);
+    return x.found;
 }
 
-/* The flow that the way names, if it lives and is the packet's. */
-static __always_inline const struct ebpf_flow_value *
-find_by_way(const struct scratch *s, uint64_t way, uint32_t *slot)
+/* The flow that the way names, if it lives and is the packet's: slot plus one, or 0. */
+static __always_inline uint32_t
+find_by_way(const struct scratch *s, uint64_t way)
 {
-    const struct ebpf_flow_value *flow;
+    uint32_t slot = way & ((1u << EBPF_SLOT_BITS) - 1), mask;
+    const struct ebpf_flow_value *flow = bpf_map_lookup_elem(&flows, &slot);
     const struct ebpf_mask *m;
-    uint32_t mask;
 
-    *slot = way & ((1u << EBPF_SLOT_BITS) - 1);
-    flow = bpf_map_lookup_elem(&flows, slot);
     if (!flow || !way || flow->life != way >> 32) {
-        return NULL;
+        return 0;
     }
     mask = flow->mask;
     m = bpf_map_lookup_elem(&masks, &mask);
-    return m && matches(s, m, flow) ? flow : NULL;
+    return m && matches(s, m, flow) ? slot + 1 : 0;
 }
 
-/* The flow of the packet whose key is in 's', and its slot; or NULL. */
-static __always_inline const struct ebpf_flow_value *
-find_flow(struct scratch *s, const struct ebpf_config *config, uint32_t *slot)
+/* Which of the ways has the tag, reckoned without a branch; 'otherwise' if none has. */
+static __always_inline uint32_t
+way_with(const uint64_t *ways, uint32_t tag, uint32_t otherwise)
 {
-    uint32_t cpu = bpf_get_smp_processor_id();
+    uint32_t at = otherwise;
+
+    for (uint32_t i = 0; i < EBPF_CACHE_WAYS; i++) {
+        uint32_t differs = ((uint32_t) ways[i] ^ tag) >> EBPF_SLOT_BITS; /* Less than 2^31. */
+
+        at ^= (at ^ i) & -((differs - 1) >> 31);
+    }
+    return at & (EBPF_CACHE_WAYS - 1);
+}
+
+/* The flow of the packet whose key is in 's': slot plus one, or 0. */
+__noinline uint32_t
+find_flow(struct scratch *s)
+{
+    uint32_t zero = 0, cpu = bpf_get_smp_processor_id(), tag, found, slot;
+    const struct ebpf_config *config = bpf_map_lookup_elem(&config_map, &zero);
     struct ebpf_cache *cache = bpf_map_lookup_elem(&caches, &cpu);
     const struct ebpf_flow_value *flow;
-    uint64_t hash = key_hash(s, config), tag = hash >> (64 - EBPF_TAG_BITS) << EBPF_SLOT_BITS;
-    uint64_t *ways, *way;
-    uint32_t at = s->turn++; /* Which way is given up. */
+    uint64_t *ways, *way, hash;
 
-    if (!cache) {
-        return NULL;
+    if (!s || !config || !cache) {
+        return 0;
     }
+    hash = key_hash(s, config);
+    tag = (uint32_t) (hash >> (64 - EBPF_TAG_BITS)) << EBPF_SLOT_BITS;
     asm volatile("" : "+r"(hash)); /* The mask has to come last for the verifier of Linux 6.1. */
     ways = cache->ways[hash & (EBPF_CACHE_SETS - 1)];
-    for (unsigned i = 0; i < EBPF_CACHE_WAYS; i++) {
-        if ((uint32_t) (ways[i] ^ tag) >> EBPF_SLOT_BITS == 0) {
-            at = i;
-        }
+    way = &ways[way_with(ways, tag, s->turn++)];
+    found = find_by_way(s, *way);
+    if (found) {
+        return found;
     }
-    asm volatile("" : "+r"(at));
-    way = &ways[at & (EBPF_CACHE_WAYS - 1)];
-    flow = find_by_way(s, *way, slot);
-    if (flow) {
-        return flow;
-    }
-    flow = find_in_tuples(s, config, slot);
+    found = find_in_tuples(s, config);
+    slot = found - 1;
+    flow = found ? bpf_map_lookup_elem(&flows, &slot) : NULL;
     if (flow && flow->life & 1) {
-        *way = (uint64_t) flow->life << 32 | tag | *slot;
+        *way = (uint64_t) flow->life << 32 | tag | slot;
     }
-    return flow;
+    return found;
 }
 
 static __always_inline void

@@ -224,9 +224,16 @@ unload(struct ebpf *e)
 }
 
 static int
+set_program(const struct ebpf *e, uint32_t which, const struct bpf_program *p)
+{
+    uint32_t fd = (uint32_t) bpf_program__fd(p);
+
+    return bpf_map_update_elem(bpf_map__fd(e->programs->maps.programs), &which, &fd, BPF_ANY);
+}
+
+static int
 load(struct ebpf *e)
 {
-    uint32_t zero = 0, again;
     int error;
 
     e->programs = ebpf_bpf__open();
@@ -246,8 +253,8 @@ load(struct ebpf *e)
     if (e->config->abi && e->config->abi != EBPF_ABI) {
         return -EPROTO;
     }
-    again = (uint32_t) bpf_program__fd(e->programs->progs.sluice_again);
-    return bpf_map_update_elem(bpf_map__fd(e->programs->maps.programs), &zero, &again, BPF_ANY);
+    error = set_program(e, EBPF_PROGRAM_AGAIN, e->programs->progs.sluice_again);
+    return error ? error : set_program(e, EBPF_PROGRAM_EXECUTE, e->programs->progs.sluice_execute);
 }
 
 /* New maps. */

@@ -8,10 +8,13 @@ struct scratch {
     struct flow_key key;
     uint32_t l3, l4;     /* Where they begin in the packet's data; 0: not there, or cut short. */
     uint32_t l4_len;
+    uint32_t at;         /* The parser's. */
     uint32_t tags;       /* VLAN tags, that beside the packet included. */
     bool routed;         /* It is on its way to elsewhere by a routing header. */
     bool l4_whole;       /* The transport header is all there. */
+    be16 l4_sum;         /* The checksum in it; of SCTP one word, which is 0 if that is. */
     uint32_t skip;       /* So many records of the flow. Not on the stack: before 6.7 the verifier takes what it is at a loop's first turn for what it always is. */
+    union ebpf_todo todo; /* For the program that executes it. */
     uint32_t turn;       /* Of ways of the cache that are given up. */
 };
 
@@ -154,7 +157,7 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-    __uint(max_entries, 1);
+    __uint(max_entries, EBPF_N_PROGRAMS);
     __type(key, uint32_t);
     __type(value, uint32_t);
 } programs SEC(".maps");
@@ -167,13 +170,6 @@ count(uint32_t which, uint64_t n)
     if (total) {
         *total += n;
     }
-}
-
-/* With the tag beside it. */
-static __always_inline uint32_t
-frame_len(struct __sk_buff *skb)
-{
-    return skb->len + (skb->vlan_present ? 4 : 0);
 }
 
 #endif

@@ -37,35 +37,33 @@ is_vlan(uint16_t type)
     return type == 0x8100 || type == 0x88a8;
 }
 
-/* 'n' bytes into 'p', if they are there. */
+/* 'n' bytes into 'to', if they are there. */
 static __always_inline bool
-look(struct __sk_buff *skb, const struct rest *r, void *p, uint32_t n)
+look(packet_ctx *p, const struct rest *r, void *to, uint32_t n)
 {
-    return r->end - r->at >= n && !bpf_skb_load_bytes(skb, r->at, p, n);
+    return r->end - r->at >= n && packet_load(p, r->at, to, n);
 }
 
 /* Leaves 'r' at what the Ethertype, which it returns, is about. */
 static __always_inline uint16_t
-parse_ethernet(struct __sk_buff *skb, struct scratch *s, struct rest *r)
+parse_ethernet(packet_ctx *p, struct scratch *s, struct rest *r)
 {
     struct flow_key *k = &s->key;
     uint8_t h[14];
     uint16_t type;
 
-    if (!look(skb, r, h, 14)) {
+    if (!look(p, r, h, 14)) {
         return 0;
     }
     __builtin_memcpy(&k->eth_dst, h, 6);
     __builtin_memcpy(&k->eth_src, h + 6, 6);
     type = u16_at(h + 12);
     r->at += 12;
-    if (skb->vlan_present) {
-        k->vlan[0].tpid = (be16) skb->vlan_proto;
-        k->vlan[0].tci = bpf_htons((uint16_t) skb->vlan_tci | FLOW_VLAN_PRESENT);
+    if (packet_tag(p, &k->vlan[0])) {
         s->tags = 1;
     }
     for (unsigned i = 0; i < FLOW_N_VLANS; i++) {
-        if (s->tags >= FLOW_N_VLANS || !is_vlan(type) || !look(skb, r, h, 6)) {
+        if (s->tags >= FLOW_N_VLANS || !is_vlan(type) || !look(p, r, h, 6)) {
             break;
         }
         if (s->tags == 0) {
@@ -83,7 +81,7 @@ parse_ethernet(struct __sk_buff *skb, struct scratch *s, struct rest *r)
     if (type >= 0x600) {
         return type;
     }
-    if (!look(skb, r, h, 8) || u16_at(h) != 0xaaaa || h[2] != 3 || h[3] || h[4] || h[5]) {
+    if (!look(p, r, h, 8) || u16_at(h) != 0xaaaa || h[2] != 3 || h[3] || h[4] || h[5]) {
         return FLOW_ETH_TYPE_NONE;
     }
     r->at += 8;
@@ -92,12 +90,12 @@ parse_ethernet(struct __sk_buff *skb, struct scratch *s, struct rest *r)
 }
 
 static __always_inline void
-parse_mpls(struct __sk_buff *skb, struct flow_key *k, struct rest *r)
+parse_mpls(packet_ctx *p, struct flow_key *k, struct rest *r)
 {
     uint8_t h[4];
 
     for (unsigned i = 0; i < FLOW_N_MPLS; i++) {
-        if (!look(skb, r, h, 4)) {
+        if (!look(p, r, h, 4)) {
             break;
         }
         k->mpls[i] = be32_at(h);
@@ -109,12 +107,12 @@ parse_mpls(struct __sk_buff *skb, struct flow_key *k, struct rest *r)
 }
 
 static __always_inline void
-parse_arp(struct __sk_buff *skb, struct scratch *s, const struct rest *r)
+parse_arp(packet_ctx *p, struct scratch *s, const struct rest *r)
 {
     struct flow_key *k = &s->key;
     uint8_t h[28];
 
-    if (!look(skb, r, h, 28) || u16_at(h) != 1 || u16_at(h + 2) != 0x0800 || h[4] != 6 || h[5] != 4) {
+    if (!look(p, r, h, 28) || u16_at(h) != 1 || u16_at(h + 2) != 0x0800 || h[4] != 6 || h[5] != 4) {
         return;
     }
     k->nw_proto = h[6] ? 0 : h[7];
@@ -126,13 +124,13 @@ parse_arp(struct __sk_buff *skb, struct scratch *s, const struct rest *r)
 }
 
 static __always_inline bool
-parse_ipv4(struct __sk_buff *skb, struct flow_key *k, struct rest *r)
+parse_ipv4(packet_ctx *p, struct flow_key *k, struct rest *r)
 {
     uint32_t header, total;
     uint16_t frag;
     uint8_t h[20];
 
-    if (!look(skb, r, h, 20)) {
+    if (!look(p, r, h, 20)) {
         return false;
     }
     header = (h[0] & 0xfu) * 4;
@@ -162,7 +160,7 @@ is_extension(uint8_t next)
 
 /* Walks to the transport header; false when a header is cut short. */
 static __always_inline bool
-parse_extensions(struct __sk_buff *skb, struct scratch *s, struct rest *r, uint8_t *proto, uint8_t *frag)
+parse_extensions(packet_ctx *p, struct scratch *s, struct rest *r, uint8_t *proto, uint8_t *frag)
 {
     uint8_t h[8];
 
@@ -173,7 +171,7 @@ parse_extensions(struct __sk_buff *skb, struct scratch *s, struct rest *r, uint8
         if (!is_extension(kind)) {
             return true;
         }
-        if (!look(skb, r, h, 8)) {
+        if (!look(p, r, h, 8)) {
             return false;
         }
         len = kind == 44 ? 8 : kind == 51 ? (h[1] + 2u) * 4 : (h[1] + 1u) * 8;
@@ -197,12 +195,12 @@ parse_extensions(struct __sk_buff *skb, struct scratch *s, struct rest *r, uint8
 }
 
 static __always_inline bool
-parse_ipv6(struct __sk_buff *skb, struct scratch *s, struct rest *r)
+parse_ipv6(packet_ctx *p, struct scratch *s, struct rest *r)
 {
     struct flow_key *k = &s->key;
     uint8_t h[40], proto, frag = 0;
 
-    if (!look(skb, r, h, 40) || u16_at(h + 4) > r->end - r->at - 40) {
+    if (!look(p, r, h, 40) || u16_at(h + 4) > r->end - r->at - 40) {
         return false;
     }
     r->at += 40;
@@ -210,7 +208,7 @@ parse_ipv6(struct __sk_buff *skb, struct scratch *s, struct rest *r)
     __builtin_memcpy(&k->ipv6_src, h + 8, 16);
     __builtin_memcpy(&k->ipv6_dst, h + 24, 16);
     proto = h[6];
-    if (!parse_extensions(skb, s, r, &proto, &frag)) {
+    if (!parse_extensions(p, s, r, &proto, &frag)) {
         return false;
     }
     k->ipv6_label = be32_at(h) & bpf_htonl(0xfffff);
@@ -223,13 +221,13 @@ parse_ipv6(struct __sk_buff *skb, struct scratch *s, struct rest *r)
 
 /* false: a link-layer address stands there twice, which makes the message void. */
 static __always_inline bool
-parse_nd_options(struct __sk_buff *skb, struct flow_key *k, struct rest *r)
+parse_nd_options(packet_ctx *p, struct flow_key *k, struct rest *r)
 {
     bool sll = false, tll = false;
     uint8_t h[8];
 
     for (unsigned i = 0; i < MAX_ND_OPTIONS; i++) {
-        if (!look(skb, r, h, 8) || !h[1] || h[1] * 8u > r->end - r->at) {
+        if (!look(p, r, h, 8) || !h[1] || h[1] * 8u > r->end - r->at) {
             return true;
         }
         r->at += h[1] * 8u;
@@ -254,11 +252,11 @@ parse_nd_options(struct __sk_buff *skb, struct flow_key *k, struct rest *r)
 }
 
 static __always_inline void
-parse_icmpv6(struct __sk_buff *skb, struct flow_key *k, struct rest *r)
+parse_icmpv6(packet_ctx *p, struct flow_key *k, struct rest *r)
 {
     uint8_t h[8];
 
-    if (!look(skb, r, h, 8)) {
+    if (!look(p, r, h, 8)) {
         return;
     }
     k->tp_src = bpf_htons(h[0]);
@@ -268,11 +266,11 @@ parse_icmpv6(struct __sk_buff *skb, struct flow_key *k, struct rest *r)
     }
     k->nd_reserved = be32_at(h + 4);
     r->at += 8;
-    if (!look(skb, r, &k->nd_target, 16)) {
+    if (!look(p, r, &k->nd_target, 16)) {
         return;
     }
     r->at += 16;
-    if (!parse_nd_options(skb, k, r)) {
+    if (!parse_nd_options(p, k, r)) {
         __builtin_memset(&k->nd_target, 0, sizeof k->nd_target);
         __builtin_memset(&k->arp_sha, 0, sizeof k->arp_sha);
         __builtin_memset(&k->arp_tha, 0, sizeof k->arp_tha);
@@ -280,32 +278,37 @@ parse_icmpv6(struct __sk_buff *skb, struct flow_key *k, struct rest *r)
 }
 
 static __always_inline void
-parse_transport(struct __sk_buff *skb, struct scratch *s, struct rest *r)
+parse_transport(packet_ctx *p, struct scratch *s, struct rest *r)
 {
     struct flow_key *k = &s->key;
     uint8_t proto = k->nw_proto, h[20];
 
     if (proto == IPPROTO_TCP) {
-        if (!look(skb, r, h, 20) || (h[12] >> 4) < 5 || (h[12] >> 4) * 4u > r->end - r->at) {
+        if (!look(p, r, h, 20) || (h[12] >> 4) < 5 || (h[12] >> 4) * 4u > r->end - r->at) {
             return;
         }
         k->tcp_flags = be16_at(h + 12) & bpf_htons(0x0fff);
     } else if (proto == IPPROTO_UDP || proto == IPPROTO_ICMP || proto == IPPROTO_IGMP) {
-        if (!look(skb, r, h, 8)) {
+        if (!look(p, r, h, 8)) {
             return;
         }
     } else if (proto == IPPROTO_SCTP) {
-        if (!look(skb, r, h, 12)) {
+        if (!look(p, r, h, 12)) {
             return;
         }
     } else {
         if (proto == IPPROTO_ICMPV6) {
             s->l4_whole = r->end - r->at >= 8;
-            parse_icmpv6(skb, k, r);
+            parse_icmpv6(p, k, r);
         }
         return;
     }
     s->l4_whole = true;
+    if (proto == IPPROTO_SCTP) {
+        s->l4_sum = be16_at(h + 8) | be16_at(h + 10);
+    } else {
+        s->l4_sum = proto == IPPROTO_TCP ? be16_at(h + 16) : be16_at(h + 6);
+    }
     if (proto == IPPROTO_ICMP || proto == IPPROTO_IGMP) {
         k->tp_src = bpf_htons(h[0]);
         k->tp_dst = bpf_htons(h[1]);
@@ -318,31 +321,41 @@ parse_transport(struct __sk_buff *skb, struct scratch *s, struct rest *r)
     }
 }
 
+/* The same number, but the verifier, which would go through all that follows for each number that it knows, has not seen it. */
+static __always_inline uint32_t
+unknown(uint32_t n, uint32_t *place /* In a map. */)
+{
+    *(volatile uint32_t *) place = n;
+    return *(volatile uint32_t *) place;
+}
+
 /* Fills the layers of s->key. false: the daemon has to look at the packet, which is more than we understand. */
 static __noinline bool
-parse(struct __sk_buff *skb, struct scratch *s)
+parse(packet_ctx *p, struct scratch *s)
 {
-    struct rest r = {.at = 0, .end = skb->len};
+    struct rest r = {.at = 0, .end = packet_len(p)};
     uint16_t type;
 
     __builtin_memset(&s->key.eth_dst, 0, sizeof s->key - offsetof(struct flow_key, eth_dst));
     s->l3 = s->l4 = s->l4_len = s->tags = 0;
     s->routed = s->l4_whole = false;
-    type = parse_ethernet(skb, s, &r);
+    type = (uint16_t) unknown(parse_ethernet(p, s, &r), &s->at);
+    r.at = unknown(r.at, &s->at);
     s->key.eth_type = bpf_htons(type);
     if (type == 0x8847 || type == 0x8848) {
-        parse_mpls(skb, &s->key, &r);
+        parse_mpls(p, &s->key, &r);
     } else if (type == 0x0806 || type == 0x8035) {
-        parse_arp(skb, s, &r);
+        parse_arp(p, s, &r);
     } else if (type == 0x0800 || type == 0x86dd) {
         uint32_t l3 = r.at;
 
-        if (type == 0x0800 ? parse_ipv4(skb, &s->key, &r) : parse_ipv6(skb, s, &r)) {
+        if (type == 0x0800 ? parse_ipv4(p, &s->key, &r) : parse_ipv6(p, s, &r)) {
             s->l3 = l3;
             if (!(s->key.nw_frag & FLOW_FRAG_LATER)) {
-                s->l4 = r.at;
+                r.at = unknown(r.at, &s->l4);
+                r.end = unknown(r.end, &s->at);
                 s->l4_len = r.end - r.at;
-                parse_transport(skb, s, &r);
+                parse_transport(p, s, &r);
             }
         }
     }

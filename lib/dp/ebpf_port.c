@@ -204,7 +204,7 @@ plug(struct ebpf *e, uint32_t number, const char *name, const char *type, const 
     snprintf(p->name, sizeof p->name, "%s", name);
     snprintf(p->type, sizeof p->type, "%s", type);
     p->peer_ifindex = hosts ? (uint32_t) hosts->ifindex : 0;
-    p->policed = false;
+    p->policed = p->takes_frames = false;
     __atomic_store_n(&p->ifindex, ifindex, __ATOMIC_RELEASE);
     error = bpf_map_update_elem(ebpf_map_ifindexes(e), &ifindex, &number, BPF_ANY);
     if (!error) {
@@ -317,6 +317,7 @@ unplug(struct ebpf *e, uint32_t number)
     }
     if (!internal) {
         ebpf_hook_detach(e, p);
+        ebpf_xdp_detach(e, number);
         link_set_flags(e, ifindex, 0, IFF_PROMISC);
     }
     forget(e, number);

@@ -62,6 +62,8 @@ int netdev_link_get(struct nl_pool * /* NETLINK_ROUTE */, const char *name, int 
 int netdev_get_driver(struct netdevs *, const char *name, struct netdev_info *);
 /* Interface.ingress_policing_*, through tc police. Rates of 0 take it away. */
 int netdev_set_policing(struct netdevs *, const char *name, const struct dp_police *);
+/* Turns features of a device off, named as ethtool -k shows them; those that it does not know are off. -EOPNOTSUPP: one stays on. Any thread. */
+int netdev_turn_off(const char *device, const char *const *features, size_t n);
 int netdev_tap_open(const char *name, int *fd); /* Creates a tap device; it lives until 'fd' is closed. */
 
 #endif

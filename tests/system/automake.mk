@@ -24,10 +24,15 @@ EXTRA_DIST += \
 	tests/system/test_ovs_ctl.py \
 	tests/system/test_restart.py
 
+wires = tests/system/wire.c tests/system/wire.h
+
 # Programs that drive lib/dp on the kernel of the lab; tests/system/test_dp.py runs them there.
 if HAVE_CMOCKA
 if !FUZZERS
 check_PROGRAMS += tests/system/dp_kernel tests/system/dp_netdev tests/system/dp_place
+tests_system_dp_kernel_SOURCES = tests/system/dp_kernel.c $(wires)
+tests_system_dp_netdev_SOURCES = tests/system/dp_netdev.c $(wires)
+tests_system_dp_place_SOURCES = tests/system/dp_place.c $(wires)
 endif
 endif
 
@@ -36,6 +41,7 @@ if HAVE_EBPF
 if HAVE_CMOCKA
 if !FUZZERS
 check_PROGRAMS += tests/system/dp_ebpf
+tests_system_dp_ebpf_SOURCES = tests/system/dp_ebpf.c $(wires)
 tests/system/dp_ebpf.$(OBJEXT): lib/dp/ebpf.skel.h
 endif
 endif

@@ -25,6 +25,7 @@
 #include "lib/dp/ebpf.h"
 #include "lib/dp/ebpf.skel.h"
 #include "lib/flow/wire.h"
+#include "tests/system/wire.h"
 
 #define N_PACKETS 20000
 #define N_EXECUTIONS 4000
@@ -39,14 +40,6 @@ struct lab {
     uint32_t min_len; /* Of packets that actions are tried on. */
 };
 
-static void
-run(const char *command)
-{
-    if (system(command)) {
-        fail_msg("failed: %s", command);
-    }
-}
-
 static uint32_t
 rnd(struct lab *lab, uint32_t n)
 {
@@ -54,19 +47,6 @@ rnd(struct lab *lab, uint32_t n)
     lab->random ^= lab->random >> 7;
     lab->random ^= lab->random << 17;
     return (uint32_t) (lab->random >> 20) % n;
-}
-
-static int
-wire_open(const char *name)
-{
-    struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(0x0003), .sll_ifindex = (int) if_nametoindex(name)};
-    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
-
-    assert_true(fd >= 0);
-    assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof one), 0);
-    assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one), 0);
-    assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof address), 0);
-    return fd;
 }
 
 /* One frame that arrived at the wire, its outer tag in place again; 0: none. */

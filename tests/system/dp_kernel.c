@@ -8,15 +8,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
-#include <poll.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include "lib/base/loop.h"
 #include "lib/base/rcu.h"
 #include "lib/dp/dp.h"
+#include "tests/system/wire.h"
 
 #define DP_NAME "sl-test"
 #define N_FLOWS 1000
@@ -27,26 +24,6 @@ struct lab {
     uint32_t a, b;
     int wire_a, wire_b; /* Packet sockets on a0 and b0. */
 };
-
-static void
-run(const char *command)
-{
-    if (system(command)) {
-        fail_msg("failed: %s", command);
-    }
-}
-
-static int
-wire_open(const char *name)
-{
-    struct sockaddr_ll address = {
-        .sll_family = AF_PACKET, .sll_protocol = htons(0x0003), .sll_ifindex = (int) if_nametoindex(name)};
-    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(0x0003));
-
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof address), 0);
-    return fd;
-}
 
 static void
 dp_open_again(struct lab *lab)
@@ -61,9 +38,7 @@ set_up(void **state)
     struct lab *lab = xzalloc(sizeof *lab);
 
     rcu_thread_register();
-    run("for x in a b; do ip link add ${x}0 type veth peer name ${x}1 && "
-        "sysctl -qw net.ipv6.conf.${x}0.disable_ipv6=1 net.ipv6.conf.${x}1.disable_ipv6=1; ip link set ${x}0 "
-        "up; ip link set ${x}1 up || exit 1; done");
+    wires_make();
     lab->loop = loop_create();
     dp_open_again(lab);
     lab->a = lab->b = DP_PORT_NONE;
@@ -85,28 +60,8 @@ tear_down(void **state)
     lab->dp->ops->close(lab->dp, true);
     loop_destroy(lab->loop);
     free(lab);
-    run("ip link del a0; ip link del b0");
+    wires_remove();
     return 0;
-}
-
-static void
-udp_key(struct lab *lab, uint16_t port, struct flow_key *key, struct flow_key *mask)
-{
-    memset(key, 0, sizeof *key);
-    memset(mask, 0, sizeof *mask);
-    key->in_port = lab->a;
-    key->eth_type = htons(0x0800);
-    key->nw_proto = IPPROTO_UDP;
-    key->nw_dst = htonl(0x0a000002);
-    key->nw_src = htonl(0x0a000001);
-    key->nw_ttl = 64;
-    key->tp_src = htons(port);
-    memcpy(key->eth_src.b, "\x02\0\0\0\0\x01", 6);
-    memcpy(key->eth_dst.b, "\x02\0\0\0\0\x02", 6);
-    mask->in_port = mask->recirc_id = UINT32_MAX;
-    mask->eth_type = htons(0xffff);
-    mask->nw_proto = mask->nw_frag = UINT8_MAX;
-    mask->tp_src = htons(0xffff);
 }
 
 static void
@@ -116,39 +71,10 @@ put(struct lab *lab, uint16_t port, const struct buf *actions, bool modify, int 
     struct dp_flow_put f = {
         .key = &key, .mask = &mask, .actions = actions->data, .actions_len = actions->len, .modify = modify};
 
-    udp_key(lab, port, &key, &mask);
+    udp_key(lab->a, port, &key, &mask);
     f.ufid = dp_ufid_of(&key, &mask);
     lab->dp->ops->flow_put(lab->dp, &f, 1);
     assert_int_equal(f.error, expected);
-}
-
-static void
-send_udp(struct lab *lab, uint16_t port)
-{
-    struct flow_key key, mask;
-    struct packet *p;
-
-    udp_key(lab, port, &key, &mask);
-    p = packet_compose(&key, 20);
-    assert_int_equal(send(lab->wire_a, p->data, p->len, 0), p->len);
-    packet_free(p);
-}
-
-/* The next frame on the wire within a second; its length, or 0. */
-static size_t catch (int wire, uint8_t *frame, size_t size)
-{
-    struct pollfd fd = {.fd = wire, .events = POLLIN};
-    struct sockaddr_ll from;
-    socklen_t from_len = sizeof from;
-
-    while (poll(&fd, 1, 1000) > 0) {
-        ssize_t n = recvfrom(wire, frame, size, 0, (struct sockaddr *) &from, &from_len);
-
-        if (n > 0 && from.sll_pkttype != PACKET_OUTGOING) {
-            return (size_t) n;
-        }
-    }
-    return 0;
 }
 
 static bool
@@ -230,7 +156,7 @@ misses_come_up_and_are_executed(void **state)
     struct dp_execute e = {.probe = false};
     size_t n;
 
-    send_udp(lab, 7);
+    wire_send_udp(lab->wire_a, 7, 20);
     assert_int_equal(lab->dp->ops->recv(lab->dp, 0, u, 4, 2000), 1);
     assert_false(u[0].action);
     assert_int_equal(u[0].key.in_port, lab->a);
@@ -244,7 +170,7 @@ misses_come_up_and_are_executed(void **state)
     e.actions_len = actions.len;
     lab->dp->ops->execute(lab->dp, &e, 1);
     assert_int_equal(e.error, 0);
-    n = catch (lab->wire_b, frame, sizeof frame);
+    n = wire_catch(lab->wire_b, frame, sizeof frame, 1000);
     assert_int_equal(n, u[0].packet->len);
     assert_memory_equal(frame, u[0].packet->data, n);
     packet_free(u[0].packet);
@@ -266,12 +192,12 @@ userspace_action_brings_its_cookie(void **state)
 
     action_put_userspace(&actions, UPCALL_PID_AUTO, &cookie);
     put(lab, 8, &actions, false, 0);
-    send_udp(lab, 8);
+    wire_send_udp(lab->wire_a, 8, 20);
     assert_int_equal(lab->dp->ops->recv(lab->dp, 0, u, 4, 2000), 1);
     assert_true(u[0].action);
     assert_memory_equal(&u[0].cookie, &cookie, sizeof cookie);
     packet_free(u[0].packet);
-    udp_key(lab, 8, &key, &mask);
+    udp_key(lab->a, 8, &key, &mask);
     del.ufid = dp_ufid_of(&key, &mask);
     lab->dp->ops->flow_del(lab->dp, &del, 1);
     assert_int_equal(del.error, 0);
@@ -288,7 +214,7 @@ flow_is_as_it_was_put(const struct dp_flow_dumped *f, void *arg)
     struct flow_key key, mask, masked;
     const struct action_output *o = f->actions;
 
-    udp_key(lab, 9, &key, &mask);
+    udp_key(lab->a, 9, &key, &mask);
     flow_key_and(&key, &key, &mask);
     flow_key_and(&masked, f->key, f->mask);
     assert_memory_equal(&masked, &key, sizeof key);
@@ -313,17 +239,17 @@ flows_forward_and_survive(void **state)
     action_put_output(&actions, lab->b);
     put(lab, 9, &actions, true, 0);
     put(lab, 10, &actions, true, -ENOENT);
-    send_udp(lab, 9);
-    assert_true(catch (lab->wire_b, frame, sizeof frame) > 0);
-    udp_key(lab, 9, &key, &mask);
+    wire_send_udp(lab->wire_a, 9, 20);
+    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 1000) > 0);
+    udp_key(lab->a, 9, &key, &mask);
     ufid = dp_ufid_of(&key, &mask);
     assert_int_equal(lab->dp->ops->flow_get(lab->dp, &ufid, flow_is_as_it_was_put, lab), 0);
 
     lab->dp->ops->close(lab->dp, false);
-    send_udp(lab, 9);
-    assert_true(catch (lab->wire_b, frame, sizeof frame) > 0);
+    wire_send_udp(lab->wire_a, 9, 20);
+    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 1000) > 0);
     dp_open_again(lab);
-    send_udp(lab, 11);
+    wire_send_udp(lab->wire_a, 11, 20);
     assert_int_equal(lab->dp->ops->recv(lab->dp, 0, u, 1, 2000), 1);
     packet_free(u[0].packet);
     assert_int_equal(lab->dp->ops->flow_flush(lab->dp), 0);
@@ -344,7 +270,7 @@ many_flows(void **state)
 
     action_put_output(&actions, lab->b);
     for (size_t i = 0; i < N_FLOWS; i++) {
-        udp_key(lab, (uint16_t) (1000 + i), &keys[i], &mask);
+        udp_key(lab->a, (uint16_t) (1000 + i), &keys[i], &mask);
         puts[i] = (struct dp_flow_put){
             .key = &keys[i], .mask = &mask, .actions = actions.data, .actions_len = actions.len};
         dels[i].ufid = puts[i].ufid = dp_ufid_of(&keys[i], &mask);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "lib/base/rcu.h"
 #include "lib/dp/netdev.h"
+#include "tests/system/wire.h"
 
 struct lab {
     struct loop *loop;
@@ -17,14 +18,6 @@ struct lab {
     unsigned changed, gone;
     const char *wait_gone;
 };
-
-static void
-run(const char *command)
-{
-    if (system(command)) {
-        fail_msg("failed: %s", command);
-    }
-}
 
 static void
 on_change(const struct netdev_info *info, bool gone, void *arg)

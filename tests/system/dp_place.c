@@ -8,15 +8,14 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
-#include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include "lib/base/loop.h"
 #include "lib/base/rcu.h"
 #include "lib/dp/place.h"
+#include "tests/system/wire.h"
 
 #define N_FLOWS 2000
 
@@ -29,26 +28,6 @@ struct lab {
     int wire_a, wire_b;
     size_t frame_len; /* Of the last frame sent. */
 };
-
-static void
-run(const char *command)
-{
-    if (system(command)) {
-        fail_msg("failed: %s", command);
-    }
-}
-
-static int
-wire_open(const char *name)
-{
-    struct sockaddr_ll address = {
-        .sll_family = AF_PACKET, .sll_protocol = htons(0x0003), .sll_ifindex = (int) if_nametoindex(name)};
-    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(0x0003));
-
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof address), 0);
-    return fd;
-}
 
 static void
 place_begin(struct lab *lab, bool on, enum place_policy policy)
@@ -65,9 +44,7 @@ set_up(void **state)
     struct lab *lab = xzalloc(sizeof *lab);
 
     rcu_thread_register();
-    run("for x in a b; do ip link add ${x}0 type veth peer name ${x}1 && "
-        "sysctl -qw net.ipv6.conf.${x}0.disable_ipv6=1 net.ipv6.conf.${x}1.disable_ipv6=1; ip link set ${x}0 "
-        "up; ip link set ${x}1 up || exit 1; done");
+    wires_make();
     lab->loop = loop_create();
     assert_int_equal(dp_types[0]->open("sl-place", &(struct dp_settings){.n_handlers = 1}, lab->loop, &lab->dp, NULL), 0);
     lab->a = lab->b = DP_PORT_NONE;
@@ -91,28 +68,8 @@ tear_down(void **state)
     lab->dp->ops->close(lab->dp, true);
     loop_destroy(lab->loop);
     free(lab);
-    run("ip link del a0; ip link del b0");
+    wires_remove();
     return 0;
-}
-
-static void
-udp_key(struct lab *lab, uint16_t port, struct flow_key *key, struct flow_key *mask)
-{
-    memset(key, 0, sizeof *key);
-    memset(mask, 0, sizeof *mask);
-    key->in_port = lab->a;
-    key->eth_type = htons(0x0800);
-    key->nw_proto = IPPROTO_UDP;
-    key->nw_dst = htonl(0x0a000002);
-    key->nw_src = htonl(0x0a000001);
-    key->nw_ttl = 64;
-    key->tp_src = htons(port);
-    memcpy(key->eth_src.b, "\x02\0\0\0\0\x01", 6);
-    memcpy(key->eth_dst.b, "\x02\0\0\0\0\x02", 6);
-    mask->in_port = mask->recirc_id = UINT32_MAX;
-    mask->eth_type = mask->vlan[0].tci = htons(0xffff);
-    mask->nw_proto = mask->nw_frag = UINT8_MAX;
-    mask->tp_src = htons(0xffff);
 }
 
 static struct dp_stats
@@ -122,7 +79,7 @@ put(struct lab *lab, uint16_t port, const struct buf *actions, bool modify, int 
     struct dp_flow_put f = {
         .key = &key, .mask = &mask, .actions = actions->data, .actions_len = actions->len, .modify = modify};
 
-    udp_key(lab, port, &key, &mask);
+    udp_key(lab->a, port, &key, &mask);
     f.ufid = dp_ufid_of(&key, &mask);
     place_flow_put(lab->place, &f, 1);
     assert_int_equal(f.error, expected);
@@ -135,7 +92,7 @@ del(struct lab *lab, uint16_t port)
     struct flow_key key, mask;
     struct dp_flow_del f = {.key = &key};
 
-    udp_key(lab, port, &key, &mask);
+    udp_key(lab->a, port, &key, &mask);
     f.ufid = dp_ufid_of(&key, &mask);
     place_flow_del(lab->place, &f, 1);
     assert_int_equal(f.error, 0);
@@ -145,31 +102,7 @@ del(struct lab *lab, uint16_t port)
 static void
 send_udp(struct lab *lab, uint16_t port)
 {
-    struct flow_key key, mask;
-    struct packet *p;
-
-    udp_key(lab, port, &key, &mask);
-    p = packet_compose(&key, 200);
-    lab->frame_len = p->len;
-    assert_int_equal(send(lab->wire_a, p->data, p->len, 0), p->len);
-    packet_free(p);
-}
-
-/* The next frame on the wire within a fifth of a second, with its tag if it has one; its length, or 0. */
-static size_t catch (int wire, uint8_t *frame, size_t size)
-{
-    struct pollfd fd = {.fd = wire, .events = POLLIN};
-    struct sockaddr_ll from;
-    socklen_t from_len = sizeof from;
-
-    while (poll(&fd, 1, 200) > 0) {
-        ssize_t n = recvfrom(wire, frame, size, 0, (struct sockaddr *) &from, &from_len);
-
-        if (n > 0 && from.sll_pkttype != PACKET_OUTGOING) {
-            return (size_t) n;
-        }
-    }
-    return 0;
+    lab->frame_len = wire_send_udp(lab->wire_a, port, 200);
 }
 
 /* Waits until no flow is on its way. */
@@ -253,7 +186,7 @@ a_flow_lives_in_tc(void **state)
     assert_int_equal(in_dp, 0);
     for (int i = 0; i < 3; i++) {
         send_udp(lab, 9);
-        assert_int_equal(catch (lab->wire_b, frame, sizeof frame), lab->frame_len);
+        assert_int_equal(wire_catch(lab->wire_b, frame, sizeof frame, 200), lab->frame_len);
     }
     s = dump(lab, false);
     assert_int_equal(s.n, 1);
@@ -269,7 +202,7 @@ a_flow_lives_in_tc(void **state)
     assert_int_equal(stats.packets, 3);
     assert_int_equal(settle(lab, 2).flows[PLACE_TC], 1);
     send_udp(lab, 9);
-    assert_int_equal(catch (lab->wire_b, frame, sizeof frame), 0);
+    assert_int_equal(wire_catch(lab->wire_b, frame, sizeof frame, 200), 0);
     stats = del(lab, 9);
     assert_int_equal(stats.packets, 4);
     assert_int_equal(stats.bytes, 4 * lab->frame_len);
@@ -337,7 +270,7 @@ filters_are_adopted_or_swept(void **state)
     put(lab, 12, &actions, false, 0);
     settle(lab, 1);
     send_udp(lab, 12);
-    assert_true(catch (lab->wire_b, frame, sizeof frame) > 0);
+    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 200) > 0);
     place_destroy(lab->place, true);
     run("tc filter show dev a1 ingress | grep -q flower");
 
@@ -347,7 +280,7 @@ filters_are_adopted_or_swept(void **state)
     assert_int_equal(s.state.tier, PLACE_TC);
     assert_int_equal(s.stats.packets, 1);
     assert_int_equal(s.output, lab->b);
-    udp_key(lab, 12, &key, &mask);
+    udp_key(lab->a, 12, &key, &mask);
     assert_true(dp_ufid_equal(s.ufid, dp_ufid_of(&key, &mask)));
     flow_key_and(&key, &key, &s.mask);
     flow_key_and(&s.key, &s.key, &s.mask);
@@ -383,11 +316,11 @@ turning_off_takes_flows_back(void **state)
     put(lab, 14, &actions, false, 0);
     settle(lab, 1);
     send_udp(lab, 14);
-    assert_true(catch (lab->wire_b, frame, sizeof frame) > 0);
+    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 200) > 0);
     place_configure(lab->place, false, PLACE_POLICY_NONE);
     run("! tc filter show dev a1 ingress | grep -q flower");
     send_udp(lab, 14);
-    assert_true(catch (lab->wire_b, frame, sizeof frame) > 0);
+    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 200) > 0);
     s = dump(lab, true);
     assert_int_equal(s.n, 1);
     assert_int_equal(s.state.tier, PLACE_DP);
@@ -413,7 +346,7 @@ a_lost_filter_comes_back(void **state)
     dump(lab, true);
     settle(lab, 1);
     send_udp(lab, 15);
-    assert_true(catch (lab->wire_b, frame, sizeof frame) > 0);
+    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 200) > 0);
     assert_int_equal(dump(lab, true).n, 1);
     del(lab, 15);
     place_destroy(lab->place, false);
@@ -432,7 +365,7 @@ many_flows(void **state)
     place_begin(lab, true, PLACE_POLICY_SKIP_HW);
     action_put_output(&actions, lab->b);
     for (size_t i = 0; i < N_FLOWS; i++) {
-        udp_key(lab, (uint16_t) (1000 + i), &keys[i], &mask);
+        udp_key(lab->a, (uint16_t) (1000 + i), &keys[i], &mask);
         puts[i] = (struct dp_flow_put){
             .key = &keys[i], .mask = &mask, .actions = actions.data, .actions_len = actions.len};
         puts[i].ufid = dp_ufid_of(&keys[i], &mask);

@@ -52,11 +52,9 @@ do_output_reg(struct xl *xl, const struct ofact_output_reg *o, bool last)
     uint64_t port = subfield_get(&o->src, &xl->key);
 
     trace_add(xl->in->trace, TRACE_DETAIL, "output port is %" PRIu64, port);
-    /* Numbers of 16 bits are OpenFlow 1.0's. */
-    if (o->src.n_bits <= 16 && port >= OFP10_PORT_MAX) {
-        port |= 0xffff0000u;
-    }
-    if (port <= OFPP_ANY) {
+    /* However wide the field: its numbers are OpenFlow 1.0's, of 16 bits. */
+    if (port <= UINT16_MAX) {
+        port |= port >= OFP10_PORT_MAX ? 0xffff0000u : 0;
         subfield_unwildcard(&o->src, xl->mask);
         xl_output(xl, (uint32_t) port, o->max_len, last);
     }

@@ -4,6 +4,7 @@
 Numbers of datapath ports become names, numbers of recirculations go. In which order a flood visits ports is nobody's promise: where a pipeline floods,
 the actions are reduced to what leaves by each port, in which state: the multiset of (port, headers).
 """
+import ipaddress
 import re
 
 FLOODS = re.compile(r"^\s*(NORMAL|FLOOD|ALL)\b", re.MULTILINE)
@@ -30,6 +31,8 @@ def number(text):
         return int(text.replace(":", ""), 16)
     if re.fullmatch(r"\d+\.\d+\.\d+\.\d+", text):
         return sum(int(part) << shift for part, shift in zip(text.split("."), (24, 16, 8, 0)))
+    if text.count(":") > 1:
+        return int(ipaddress.IPv6Address(text))
     try:
         return int(text, 0)
     except ValueError:

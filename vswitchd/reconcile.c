@@ -91,6 +91,7 @@ bridge_unplug_all(struct running_bridge *b)
 
     cds_list_for_each_entry (p, &b->ports, in_bridge) {
         running_port_unplug(p, true);
+        running_port_changed(p);
         p->port_seq = 0;
     }
 }

@@ -143,13 +143,13 @@ measure(int generator, const char *from)
 
 /* One for each destination port, in tuples that differ by how much of the source address they look at. */
 static void
-put_flows(struct dp *dp, uint32_t n, uint32_t n_tuples)
+put_flows(struct dp *dp, uint32_t in_port, uint32_t n, uint32_t n_tuples)
 {
     struct buf actions = BUF_EMPTY;
 
-    action_put_output(&actions, 2);
+    action_put_output(&actions, in_port + 1);
     for (uint32_t i = 0; i < n; i++) {
-        struct flow_key key = {.in_port = 1, .eth_type = htons(0x0800), .nw_src = htonl(0x0a000001), .tp_dst = (be16) i};
+        struct flow_key key = {.in_port = in_port, .eth_type = htons(0x0800), .nw_src = htonl(0x0a000001), .tp_dst = (be16) i};
         struct flow_key mask = {.in_port = UINT32_MAX, .eth_type = UINT16_MAX, .nw_src = htonl(UINT32_MAX << i % n_tuples), .tp_dst = UINT16_MAX};
         struct dp_flow_put put = {.ufid = {1, i}, .key = &key, .mask = &mask, .actions = actions.data, .actions_len = actions.len};
 
@@ -188,6 +188,9 @@ static struct runner runners[] = {
     {.name = "TC hook, 16384 flows in one tuple", .hook = TC, .in = "d", .n_flows = N_PORTS, .n_tuples = 1},
     {.name = "TC hook, 16384 flows in 16 tuples", .hook = TC, .in = "d", .n_flows = N_PORTS, .n_tuples = N_TUPLES},
     {.name = "bare XDP redirect", .hook = XDP, .in = "x"},
+    {.name = "XDP hook, one flow", .hook = XDP, .in = "y", .n_flows = 1, .n_tuples = 1},
+    {.name = "XDP hook, 16384 flows in one tuple", .hook = XDP, .in = "y", .n_flows = N_PORTS, .n_tuples = 1},
+    {.name = "XDP hook, 16384 flows in 16 tuples", .hook = XDP, .in = "y", .n_flows = N_PORTS, .n_tuples = N_TUPLES},
 };
 
 static void
@@ -198,7 +201,7 @@ run_once(struct runner *r, unsigned round, struct dp *dp)
 
     snprintf(from, sizeof from, "%s%d", r->in, r->hook == TC ? 1 : 0);
     if (r->n_flows) {
-        put_flows(dp, r->n_flows, r->n_tuples);
+        put_flows(dp, r->hook == TC ? 1 : 3, r->n_flows, r->n_tuples);
         measure(r->generator, from); /* Caches are full of the flows before. */
         before = hits_of(dp);
     }
@@ -241,15 +244,22 @@ show(void)
 static struct dp *
 open_datapath(struct loop *loop)
 {
-    uint32_t in = DP_PORT_NONE, out = DP_PORT_NONE;
+    static const char *const plugged[] = {"d1", "do1", "y1", "yo1"}; /* Ports 1 to 4. */
     char *why = NULL;
     struct dp *dp;
 
     setenv("OVS_RUNDIR", "/tmp/ebpf_speed", 1); /* Nothing is there; it names the pins. */
-    if (dp_ebpf_ops.open("speed", &(struct dp_settings){.n_handlers = 1}, loop, &dp, &why) || dp->ops->port_add(dp, "d1", "system", &in, &why)
-        || dp->ops->port_add(dp, "do1", "system", &out, &why)) {
+    if (dp_ebpf_ops.open("speed", &(struct dp_settings){.n_handlers = 1}, loop, &dp, &why)) {
         fatal(EXIT_FAILURE, 0, "the eBPF datapath does not open: %s", why ? why : "no reason");
     }
+    for (size_t i = 0; i < ARRAY_SIZE(plugged); i++) {
+        uint32_t number = DP_PORT_NONE;
+
+        if (dp->ops->port_add(dp, plugged[i], "system", &number, &why)) {
+            fatal(EXIT_FAILURE, 0, "%s: %s", plugged[i], why ? why : "no reason");
+        }
+    }
+    dp->ops->port_config(dp, 3, "xdp", "native");
     return dp;
 }
 
@@ -257,12 +267,13 @@ open_datapath(struct loop *loop)
 static void
 set_up(void)
 {
-    run("for x in r ro b bo d do x xo; do ip link add ${x}0 type veth peer name ${x}1 && sysctl -qw net.ipv6.conf.${x}0.disable_ipv6=1 "
+    run("for x in r ro b bo d do x xo y yo; do ip link add ${x}0 type veth peer name ${x}1 && sysctl -qw net.ipv6.conf.${x}0.disable_ipv6=1 "
         "net.ipv6.conf.${x}1.disable_ipv6=1; ip link set ${x}0 up; ip link set ${x}1 up || exit 1; done");
     for (size_t i = 0; i < 3; i++) {
         attach(TC, dropper(TC), (const char *const[]){"ro0", "bo0", "do0"}[i]);
     }
     attach(XDP, dropper(XDP), "xo0");
+    attach(XDP, dropper(XDP), "yo0");
     attach(TC, redirector(TC, "ro1"), "r1");
     attach(XDP, redirector(XDP, "xo1"), "x1");
     run("ip link add name lb type bridge && ip link set lb up && ip link set b1 master lb && ip link set bo1 master lb && "

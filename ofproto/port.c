@@ -320,6 +320,9 @@ plug(struct port *p, char **why)
     for (char **o = p->options; !error && dp->ops->port_config && *o; o += 2) {
         error = dp->ops->port_config(dp, p->dp_port, o[0], o[1]);
     }
+    if (!error && dp->ops->port_config) {
+        error = dp->ops->port_config(dp, p->dp_port, NULL, NULL);
+    }
     if (error) {
         COUNTER_INC(port_add_failed);
         *why = error == -ENODEV ? xasprintf("could not open network device %s (%s)", p->name, errno_text(error))

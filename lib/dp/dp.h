@@ -157,7 +157,8 @@ struct dp_ops {
     int (*port_stats)(struct dp *, uint32_t number, struct dp_port_stats *);
     /* Whether a device of the host is behind the port. NULL: behind all. */
     bool (*port_has_device)(struct dp *, uint32_t number);
-    /* One of Interface.options, said once after port_add. Ignored where the datapath has no use for it. NULL: has none for any. */
+    /* One of Interface.options, each said once after port_add; then 'key' NULL: there are no others. Ignored where the datapath has no use for it. NULL: has none
+     * for any. */
     int (*port_config)(struct dp *, uint32_t number, const char *key, const char *value);
     /* Limits what comes in by the port. -EOPNOTSUPP, or NULL: a filter of TC on its device is to do it. */
     int (*port_police)(struct dp *, uint32_t number, const struct dp_police *);

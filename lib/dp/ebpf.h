@@ -97,7 +97,8 @@ struct ebpf {
     bool tc_first; /* Filters of TC come before the programs. */
     struct nl_pool *route, *genl;
     struct ebpf_xdp_bpf *xdp; /* NULL: no port has asked for the XDP hook. */
-    uint32_t n_xdp;           /* Ports that have; atomic. */
+    uint32_t n_xdp;           /* How often one did; atomic. */
+    uint32_t xdp_port;        /* The last one. Main thread. */
     uint64_t xdp_passed;      /* As counted last; atomic. */
     struct taps taps; /* Main thread. */
 

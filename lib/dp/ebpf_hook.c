@@ -303,10 +303,16 @@ ebpf_let_tc_first(struct dp *dp, bool first)
     int error = 0;
 
     e->tc_first = first;
-    for (uint32_t i = 1; i < EBPF_MAX_PORTS && e->tcx && !error; i++) {
+    for (uint32_t i = 1; i < EBPF_MAX_PORTS && !error; i++) {
         char *why = NULL;
 
-        if (e->ports[i].ifindex && user_port_find(&e->user, i)) {
+        if (!e->ports[i].ifindex || !user_port_find(&e->user, i)) {
+            continue;
+        }
+        if (first) {
+            ebpf_xdp_detach(e, i);
+        }
+        if (e->tcx) {
             error = ebpf_hook_attach(e, &e->ports[i], &why);
         }
         if (error) {

@@ -169,7 +169,10 @@ ebpf_port_config(struct dp *dp, uint32_t number, const char *key, const char *va
     struct ebpf *e = ebpf_cast(dp);
     const char *why;
 
-    if (strcmp(key, "xdp") || !strcmp(value, "none")) {
+    if (!key && e->xdp_port != number) {
+        ebpf_xdp_detach(e, number); /* What an earlier daemon was asked for. */
+    }
+    if (!key || strcmp(key, "xdp") || !strcmp(value, "none")) {
         return 0;
     }
     why = strcmp(value, "native") ? "the only kinds are native and none" : turn_on(e, number);
@@ -177,6 +180,7 @@ ebpf_port_config(struct dp *dp, uint32_t number, const char *key, const char *va
         log_warn(LOG_dp_ebpf, "%s: %s: no XDP hook (%s): its packets go by the TC hook", e->user.dp.name, e->ports[number].name, why);
         return 0;
     }
+    e->xdp_port = number;
     __atomic_store_n(&e->n_xdp, e->n_xdp + 1, __ATOMIC_RELAXED);
     ebpf_xdp_refresh(e);
     return 0;

@@ -241,6 +241,9 @@ u_port_config(struct dp *dp, uint32_t number, const char *key, const char *value
     if (!p) {
         return -ENODEV;
     }
+    if (!key) {
+        return 0;
+    }
     if (!strcmp(key, "tx_pcap") || !strcmp(key, "pcap")) {
         error = user_port_set_pcap(&p->tx_pcap, value);
     } else if (!strcmp(key, "rxq_pcap")) {

@@ -110,6 +110,45 @@ def test_filter_in_our_place_is_refused_by_name(switch, clsact, bridge, make_vms
     assert "clsact" in run("tc", "qdisc", "show", "dev", vm.port), "what others made stays"
 
 
+def at_xdp(vm):
+    return "prog/xdp id" in run("ip", "link", "show", "dev", vm.port)
+
+
+@pytest.mark.unhealthy
+def test_xdp_comes_and_goes(own_switch, make_vms):
+    """As Interface.options:xdp says, also where the daemon was not there when that was changed, and only where filters of TC do not come first."""
+    own_switch.start()
+    bridge = Bridge(own_switch)
+    first, second = make_vms(2)
+    bridge.plug(first, second)
+
+    def ask(how, *options):
+        own_switch.vsctl(*options, "set", "interface", first.port, f"options:xdp={how}")
+
+    ask("native")
+    assert at_xdp(first) and not at_xdp(second)
+    assert first.ping(second) == 3
+    ask("none")
+    assert not at_xdp(first)
+    assert first.ping(second) == 3
+    ask("native")
+    assert first.ping(second) == 3
+    own_switch.kill()
+    assert at_xdp(first)
+    assert first.ping(second) == 3
+    ask("none", "--no-wait")
+    own_switch.start()
+    until(lambda: not at_xdp(first), "what the earlier daemon was asked for has gone")
+    ask("generic")
+    assert any("the only kinds are native and none" in line for line in own_switch.complaints())
+    ask("native")
+    assert at_xdp(first)
+    use_clsact(own_switch)
+    assert not at_xdp(first)
+    assert first.ping(second) == 3
+    bridge.close()
+
+
 def test_device_vanishes_and_returns(bridge, make_vms):
     first, second = make_vms(2)
     bridge.plug(first, second)

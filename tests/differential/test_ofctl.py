@@ -223,9 +223,16 @@ def test_bundles_of_files(narrow, version, name, command, flows, tmp_path):
     narrow.ofctl("del-flows", "br")
 
 
-def test_rules_of_the_bridge(pair):
-    """What bridge/dump-flows shows beside the flows of controllers, and what becomes of packets that are sent there."""
-    pair.ofctl("del-flows", "br")
+@pytest.fixture
+def fresh_pair():
+    with Pair(SETUP) as both:
+        yield both
+
+
+def test_rules_of_the_bridge(fresh_pair):
+    """What bridge/dump-flows shows beside the flows of controllers, and what becomes of packets that are sent there. Not where others have sent packets
+    before: to the installed daemon an ovs-ofctl of OpenFlow 1.0 that is just there is a controller that wants to know of misses."""
+    pair = fresh_pair
     pair.ofctl("add-flows", "br", "-", stdin="in_port=1,actions=resubmit(,254),2\nin_port=2,actions=load:1->NXM_NX_REG0[],resubmit(,254)\n")
     for command in (["bridge/dump-flows", "br"], *[["ofproto/trace", "br", flow] for flow in ("in_port=1", "in_port=2", "in_port=2,recirc_id=0x1f")]):
         oracle, ours = (sorted(re.sub(r"duration=\d+s", "", switch.appctl(*command)).splitlines()) for switch in pair.switches)

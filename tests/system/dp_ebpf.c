@@ -25,6 +25,7 @@
 #include "lib/dp/ebpf.h"
 #include "lib/dp/ebpf.skel.h"
 #include "lib/flow/wire.h"
+#include "lib/nl/genl.h"
 #include "tests/system/wire.h"
 
 #define N_PACKETS 20000
@@ -971,6 +972,8 @@ test_xdp_does_as_well(void **state)
     struct lab *lab = *state;
     const struct ebpf *e = ebpf_cast(lab->dp);
     struct buf actions = BUF_EMPTY;
+    uint16_t family;
+    bool takes_frames;
     uint64_t passed;
 
     lab->random = 88172645463325252u; /* The packets of the first test: with others, one may have the checksum that is for the device to complete. */
@@ -979,11 +982,14 @@ test_xdp_does_as_well(void **state)
     assert_int_equal(lab->dp->ops->port_config(lab->dp, 1, "xdp", "native"), 0);
     assert_int_equal(system("ip -d link show dev in1 | grep -q 'prog/xdp.*sluice_xdp'"), 0);
     assert_int_equal(system("ethtool -k in0 | grep -q 'tx-vlan-offload: off'"), 0);
+    takes_frames = !genl_family(e->genl, "netdev", &family); /* A kernel before 6.3 does not say so of a veth: all goes on to TC. */
+    assert_int_equal(e->ports[2].takes_frames, takes_frames);
     test_keys_are_those_of_lib_flow(state);
     test_actions_are_those_of_the_executor(state);
     passed = ebpf_total(e, EBPF_XDP_PASSED);
     test_each_of_many_flows_is_found(state);
-    assert_true(ebpf_total(e, EBPF_XDP_PASSED) - passed <= N_MANY / 2 + N_MANY / 100); /* Half of one turn had no flow. */
+    passed = ebpf_total(e, EBPF_XDP_PASSED) - passed;
+    assert_true(takes_frames ? passed <= N_MANY / 2 + N_MANY / 100 /* Half of one turn had no flow. */ : passed >= N_MANY);
     parse_actions("2", &actions);
     put_flow(lab, 0, &actions);
     passed = ebpf_total(e, EBPF_XDP_PASSED);

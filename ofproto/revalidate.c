@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One leader thread dumps; then the leader and its helpers each take a share of the megaflows (by ufid). Within a cycle a megaflow belongs to one thread.
 //
-// A megaflow that the dump did not report, though it was installed before the dump began, is gone from the datapath by somebody else's hand.
+// A megaflow that a whole dump did not report, though it was installed before the dump began, is gone from the datapath by somebody else's hand.
 #include <config.h>
 #include "ofproto/revalidate.h"
 
@@ -48,6 +48,7 @@ struct revalidators {
     uint64_t cycle;            /* Leader's: the number of this one. */
     uint64_t generation;       /* Leader's: what this cycle brings megaflows up to. */
     bool purging;
+    bool dumped_whole;         /* Leader's: what this cycle's dump did not report is not there. */
     int64_t last_ms;           /* Atomic: how long the last cycle took. */
     uint32_t max_idle_ms, max_revalidator_ms, flow_limit; /* Atomic: of the configuration. */
     unsigned n_threads;        /* Atomic: wanted. */
@@ -212,9 +213,11 @@ sweep_one(struct megaflow *mf, void *sweep)
     if (!mf->seen_cycle) {
         mf->seen_cycle = rv->cycle; /* Installed since the last cycle; perhaps after the dump went by. */
     }
-    if (mf->seen_cycle != rv->cycle) {
-        COUNTER_INC(revalidate_vanished);
-        megaflows_remove(rv->datapath->megaflows, mf);
+    if (mf->seen_cycle != rv->cycle && !rv->purging) {
+        if (rv->dumped_whole) {
+            COUNTER_INC(revalidate_vanished);
+            delete_flow(sw, mf); /* The tiers keep a record of it, whichever of them lost it. */
+        }
         return true;
     }
     credit(mf, &mf->dumped);
@@ -346,7 +349,7 @@ run_cycle(struct revalidators *rv)
     if (!__atomic_load_n(&d->forwarding, __ATOMIC_ACQUIRE)) {
         return; /* What an earlier daemon left goes on as it is until we know what is wanted. */
     }
-    place_flow_dump(d->place, true, note_dumped, rv);
+    rv->dumped_whole = !place_flow_dump(d->place, true, note_dumped, rv);
     adopt_unknown(rv);
     sweep_all(rv);
     COUNTER_INC(revalidate_cycle);

@@ -72,6 +72,20 @@ def test_what_tc_does_not_take_stays_with_a_reason(switch, lan):
           "the flow is in the kernel with the reason that is said beforehand")
 
 
+@pytest.mark.tiers("tc")
+def test_flows_that_another_tool_deletes_are_counted_no_more(switch, lan):
+    bridge, first, second = lan
+    bridge.set_flows("priority=5,udp,actions=mod_nw_src:10.9.9.9,output:2", "priority=0,actions=NORMAL")
+    until(lambda: first.send(datagram(first, second, 4014)) or
+          [flow for flow in flows_from(switch, first) if "ipv4" in flow["actions"]], "the kernel has a flow that TC does not take")
+    run("ovs-dpctl", "del-flows", "system@ovs-system")
+
+    def agree():
+        told = next(one for one in json.loads(sluicectl(switch, "offload", "--json")) if one["datapath"] == "system@ovs-system")
+        return sum(told["flows"].values()) == len(json.loads(sluicectl(switch, "flows", "--json")))
+    until(agree, "no more flows are counted than there are")
+
+
 @pytest.mark.tiers("kernel", "ebpf", "tc")
 def test_capabilities(switch, bridge):
     """What differs between the tiers of this host is as it is known to be."""

@@ -12,3 +12,4 @@ if HAVE_EBPF
 endif
 	SLUICE_BUILD=$(abs_builddir) $(srcdir)/tests/bench/bench.py native
 	$(srcdir)/utilities/lab --cpus 2 -- env SLUICE_BUILD=$(abs_builddir) $(abs_srcdir)/tests/bench/bench.py lab
+	SLUICE_BUILD=$(abs_builddir) $(srcdir)/tests/eswitch/run --cpus 2 -k all_processors

@@ -23,8 +23,7 @@ put_finish_one(struct place *p, struct place_flow *f, struct dp_flow_put *put)
             dp_stats_add(&put->stats, &f->tc);
         }
         if (f->prio) {
-            dp_stats_add(&f->base, &f->tc);
-            memset(&f->tc, 0, sizeof f->tc);
+            place_keep_counters(f);
             place_forget_filter(p, f);
         }
         place_set_actions(f, put->actions, put->actions_len);

@@ -118,19 +118,27 @@ void place_remove(struct place *, struct place_flow *); /* Frees it. Not busy by
 void place_set_tier(struct place *, struct place_flow *, enum place_tier,
                     const char *why /* NULL or "": none. */);
 void place_set_actions(struct place_flow *, const void *actions, size_t actions_len);
+/* What its filter counted counts for the flow when the filter goes. */
+void place_keep_counters(struct place_flow *);
 void place_enqueue(struct place *, struct place_flow *);
 void place_dequeue(struct place *, struct place_flow *);
 void place_forget_filter(struct place *, struct place_flow *);
 /* The flow never got the filter for which it has a place. */
 void place_forget_place(struct place *, struct place_flow *);
-/* The port that the flow comes from, if that shall not be asked for more now; else NULL. */
-const struct place_port *place_full_port(const struct place *, const struct place_flow *);
 void place_release(struct place *, struct place_flow **, size_t n); /* Not busy any more. */
 /* Waits until none of them is busy and marks all. Entries may be NULL. The lock is let go meanwhile, so the
  * records may have gone: they are looked up by 'ufids' again each time. */
 void place_seize(struct place *, const dp_ufid *ufids, struct place_flow **, size_t n);
-struct tc_ports place_tc_ports(struct place *); /* For the compiler; lookups take the lock themselves. */
+
+/* place_port.c. With the lock, but for the last three. */
+/* The port that the flow comes from, if that shall not be asked for more now; else NULL. */
+const struct place_port *place_full_port(const struct place *, const struct place_flow *);
 struct place_port *place_port_by_ifindex(const struct place *, int ifindex);
+struct tc_ports place_tc_ports(struct place *); /* For the compiler; lookups take the lock themselves. */
+/* Main thread, without the lock. Makes the ingress hooks that are missing. */
+void place_ports_prepare(struct place *);
+/* The same: earlier daemons may have left filters on ports that nobody has looked at yet. */
+void place_ports_look_at_unseen(struct place *);
 
 /* place_promote.c. Without the lock. */
 void place_promoter_main(void *place_);

@@ -105,8 +105,7 @@ place_demote(struct place *p, struct place_flow **flows, size_t n, const char *w
         f->in_dp = !puts[i].error || puts[i].error == -EEXIST;
         f->demote = false;
         f->retry_ms = now_ms() + PLACE_REFUSED_MS;
-        dp_stats_add(&f->base, &f->tc);
-        memset(&f->tc, 0, sizeof f->tc);
+        place_keep_counters(f);
         place_forget_filter(p, f);
         place_set_tier(p, f, PLACE_DP, why);
         p->n_demoted++;
@@ -325,8 +324,7 @@ ask_hardware(struct promoter *pr, size_t n)
     pthread_mutex_lock(&pr->p->lock);
     for (size_t i = 0; i < n_out; i++) {
         /* What it forwarded meanwhile counts. */
-        dp_stats_add(&out[i]->base, &out[i]->tc);
-        memset(&out[i]->tc, 0, sizeof out[i]->tc);
+        place_keep_counters(out[i]);
         out[i]->prio = NULL;
     }
     pthread_mutex_unlock(&pr->p->lock);

@@ -24,5 +24,7 @@ void commands_register_capabilities(struct ofproto *); /* sluice/capabilities, f
 /* Of commands that take --json. */
 bool commands_want_json(int argc, const char *argv[]);
 void commands_reply_json(struct appctl_request *, json_t * /* Taken. */);
+/* The one, or what 'format' makes of the value. */
+void commands_reply(struct appctl_request *, int argc, const char *argv[], json_t * /* Taken. */, void (*format)(json_t *, struct buf *));
 
 #endif

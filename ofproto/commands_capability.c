@@ -12,20 +12,6 @@
 
 #define LINE 110 /* Of text, in columns. */
 
-/* The datapath of openvswitch.ko, if a bridge uses it. */
-static struct dp *
-open_kernel(const struct ofproto *o)
-{
-    struct datapath *d;
-
-    cds_list_for_each_entry (d, &o->datapaths, node) {
-        if (d->dp->ops == &dp_kernel_ops) {
-            return d->dp;
-        }
-    }
-    return NULL;
-}
-
 static json_t *
 answer_json(const char *why)
 {
@@ -152,7 +138,7 @@ put_answers(struct buf *text, const char *can, const char *cannot, json_t *answe
 }
 
 static void
-put_text(struct buf *text, json_t *all)
+format_capabilities(json_t *all, struct buf *text)
 {
     json_t *devices = json_object_get(all, "devices"), *id;
     const char *name;
@@ -179,22 +165,14 @@ static void
 cmd_capabilities(struct appctl_request *request, int argc, const char *argv[], void *o_)
 {
     struct ofproto *o = o_;
-    json_t *tiers = json_object(), *all;
+    struct datapath *kernel = datapath_by_ops(o, &dp_kernel_ops);
+    json_t *tiers = json_object();
 
     for (int tier = 0; tier < CAPABILITY_N_TIERS; tier++) {
-        json_object_set_new(tiers, capability_tier_name((enum capability_tier) tier), tier_json((enum capability_tier) tier, open_kernel(o)));
+        json_object_set_new(tiers, capability_tier_name((enum capability_tier) tier),
+                            tier_json((enum capability_tier) tier, kernel ? kernel->dp : NULL));
     }
-    all = json_pack("{s:o, s:o}", "tiers", tiers, "devices", devices_json(o));
-    if (commands_want_json(argc, argv)) {
-        commands_reply_json(request, all);
-    } else {
-        struct buf text = BUF_EMPTY;
-
-        put_text(&text, all);
-        appctl_reply(request, buf_text(&text));
-        buf_free(&text);
-        json_decref(all);
-    }
+    commands_reply(request, argc, argv, json_pack("{s:o, s:o}", "tiers", tiers, "devices", devices_json(o)), format_capabilities);
 }
 
 void

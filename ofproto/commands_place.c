@@ -86,6 +86,21 @@ commands_reply_json(struct appctl_request *request, json_t *value)
     json_decref(value);
 }
 
+void
+commands_reply(struct appctl_request *request, int argc, const char *argv[], json_t *value, void (*format)(json_t *, struct buf *))
+{
+    struct buf text = BUF_EMPTY;
+
+    if (commands_want_json(argc, argv)) {
+        commands_reply_json(request, value);
+        return;
+    }
+    format(value, &text);
+    appctl_reply(request, buf_text(&text));
+    buf_free(&text);
+    json_decref(value);
+}
+
 static void
 cmd_flows(struct appctl_request *request, int argc, const char *argv[], void *o_)
 {
@@ -152,26 +167,24 @@ format_offload(json_t *one, struct buf *text)
 }
 
 static void
+format_offloads(json_t *all, struct buf *text)
+{
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        format_offload(json_array_get(all, i), text);
+    }
+}
+
+static void
 cmd_offload(struct appctl_request *request, int argc, const char *argv[], void *o_)
 {
     struct ofproto *o = o_;
     json_t *all = json_array();
-    struct buf text = BUF_EMPTY;
     struct datapath *d;
 
     cds_list_for_each_entry (d, &o->datapaths, node) {
         json_array_append_new(all, offload_of(d));
     }
-    if (commands_want_json(argc, argv)) {
-        commands_reply_json(request, all);
-        return;
-    }
-    for (size_t i = 0; i < json_array_size(all); i++) {
-        format_offload(json_array_get(all, i), &text);
-    }
-    appctl_reply(request, buf_text(&text));
-    buf_free(&text);
-    json_decref(all);
+    commands_reply(request, argc, argv, all, format_offloads);
 }
 
 void

@@ -68,7 +68,7 @@ datapath_open(struct ofproto *o, const struct dp_ops *ops, char **why)
     return d;
 }
 
-static struct datapath *
+struct datapath *
 datapath_by_ops(const struct ofproto *o, const struct dp_ops *ops)
 {
     struct datapath *d;

@@ -33,6 +33,7 @@ void datapath_put(struct datapath *, bool destroy);
 /* Ends the threads: what is in the datapath stays as it is. Idempotent. */
 void datapath_stop(struct datapath *);
 struct datapath *datapath_by_name(struct ofproto *, const char *name); /* "system@ovs-system", "ovs-system". */
+struct datapath *datapath_by_ops(const struct ofproto *, const struct dp_ops *); /* If it is open, else NULL. */
 /* RCU read section. The port that has this number in the datapath, or NULL. */
 struct port *datapath_port(const struct datapath *, uint32_t dp_port);
 /* A key of the datapath as translation wants it: with OpenFlow's port number, and no more VLAN tags than other_config:vlan-limit allows. RCU read section; returns the

@@ -555,7 +555,6 @@ tables_init(struct bridge *br)
     add_internal(br);
 }
 
-
 void
 tables_flush(struct bridge *br, bool normal)
 {

@@ -3,6 +3,7 @@
 #include <config.h>
 #include <stdlib.h>
 #include "lib/base/counter.h"
+#include "lib/flow/wire.h"
 #include "ofproto/datapath.h"
 #include "ofproto/learned.h"
 #include "ofproto/transaction.h"
@@ -133,8 +134,8 @@ begin_mask(struct xl *xl)
 static bool
 is_icmp(const struct flow_key *key)
 {
-    return (key->eth_type == htons(0x0800) && key->nw_proto == IPPROTO_ICMP)
-           || (key->eth_type == htons(0x86dd) && key->nw_proto == IPPROTO_ICMPV6);
+    return (key->eth_type == htons(WIRE_ETH_IPV4) && key->nw_proto == IPPROTO_ICMP)
+           || (key->eth_type == htons(WIRE_ETH_IPV6) && key->nw_proto == IPPROTO_ICMPV6);
 }
 
 static void

@@ -3,6 +3,7 @@
 // action for each header that differs, with those of its fields that differ, under the bits that the mask of the megaflow has of them: bits that were
 // neither read nor written stay the packet's own.
 #include <config.h>
+#include "lib/flow/wire.h"
 #include "ofproto/translate_ctx.h"
 
 /* A member of struct flow_key that a set action writes, and the bits of it that count. */
@@ -94,10 +95,10 @@ commit_network(struct xl *xl)
         return;
     }
     switch (ntohs(xl->base.eth_type)) {
-    case 0x0800:
+    case WIRE_ETH_IPV4:
         COMMIT(xl, SET_IPV4, ipv4_members, false);
         break;
-    case 0x86dd:
+    case WIRE_ETH_IPV6:
         COMMIT(xl, SET_IPV6, ipv6_members, false);
         if (is_nd(&xl->key)) {
             bool extended = COMMIT(xl, SET_ND, nd_ext_members, true);
@@ -107,7 +108,7 @@ commit_network(struct xl *xl)
             }
         }
         break;
-    case 0x0806:
+    case WIRE_ETH_ARP:
         /* No datapath writes ARP: the daemon does. */
         if (COMMIT(xl, SET_ARP, arp_members, false)) {
             xl->out->slow |= SLOW_ACTION;

@@ -104,9 +104,9 @@ meet_prerequisite(struct flow_key *k, enum field_prereq prereq)
         uint8_t proto, icmp_type;
     } shapes[] = {
         [FP_NONE] = {WIRE_ETH_IPV4, IPPROTO_UDP, 0},
-        [FP_ARP] = {0x0806, 1, 0},
+        [FP_ARP] = {WIRE_ETH_ARP, 1, 0},
         [FP_IPV6] = {WIRE_ETH_IPV6, IPPROTO_UDP, 0},
-        [FP_MPLS] = {0x8847, 0, 0},
+        [FP_MPLS] = {WIRE_ETH_MPLS, 0, 0},
         [FP_TCP] = {WIRE_ETH_IPV4, IPPROTO_TCP, 0},
         [FP_SCTP] = {WIRE_ETH_IPV4, IPPROTO_SCTP, 0},
         [FP_ICMPV4] = {WIRE_ETH_IPV4, IPPROTO_ICMP, 0},

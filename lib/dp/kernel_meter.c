@@ -45,10 +45,10 @@ kernel_meter_set(struct dp *dp, const struct dp_meter *m)
     return error;
 }
 
-int
-kernel_meter_del(struct dp *dp, uint32_t id)
+/* 'cmd' of meter 'id'; the answer, which the caller frees, unless 'reply' is NULL. */
+static int
+meter_transact(struct kernel *k, uint8_t cmd, uint32_t id, struct buf *reply)
 {
-    struct kernel *k = kernel_cast(dp);
     struct buf b = BUF_EMPTY;
     size_t at;
     int error;
@@ -56,12 +56,18 @@ kernel_meter_del(struct dp *dp, uint32_t id)
     if (!k->meter_family) {
         return -EOPNOTSUPP;
     }
-    at = kernel_begin(k, &b, k->meter_family, OVS_METER_CMD_DEL, 0);
+    at = kernel_begin(k, &b, k->meter_family, cmd, 0);
     nl_put_u32(&b, OVS_METER_ATTR_ID, id);
     nl_msg_end(&b, at);
-    error = nl_pool_transact(k->pool, &b, NULL, NULL);
+    error = nl_pool_transact(k->pool, &b, reply, NULL);
     buf_free(&b);
     return error;
+}
+
+int
+kernel_meter_del(struct dp *dp, uint32_t id)
+{
+    return meter_transact(kernel_cast(dp), OVS_METER_CMD_DEL, id, NULL);
 }
 
 static void
@@ -97,25 +103,16 @@ int
 kernel_meter_get(struct dp *dp, uint32_t id, struct dp_meter_stats *stats)
 {
     struct kernel *k = kernel_cast(dp);
-    struct buf b = BUF_EMPTY, reply = BUF_EMPTY;
+    struct buf reply = BUF_EMPTY;
     struct nl_attr tb[OVS_METER_ATTR_MAX + 1];
-    size_t at;
-    int error;
+    int error = meter_transact(k, OVS_METER_CMD_GET, id, &reply);
 
-    if (!k->meter_family) {
-        return -EOPNOTSUPP;
-    }
-    at = kernel_begin(k, &b, k->meter_family, OVS_METER_CMD_GET, 0);
-    nl_put_u32(&b, OVS_METER_ATTR_ID, id);
-    nl_msg_end(&b, at);
-    error = nl_pool_transact(k->pool, &b, &reply, NULL);
     if (!error && (!reply.len || kernel_parse(k, nl_msg_at(&reply, 0), tb, ARRAY_SIZE(tb)))) {
         error = -EPROTO;
     }
     if (!error) {
         stats_decode(tb, stats);
     }
-    buf_free(&b);
     buf_free(&reply);
     return error;
 }

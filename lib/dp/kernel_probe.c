@@ -6,6 +6,7 @@
 #include "lib/dp/kernel.h"
 
 #include <stdlib.h>
+#include "lib/flow/wire.h"
 #include "lib/nl/ovs_action.h"
 
 #define PROBE_RECIRC_ID 0xfffffffe
@@ -42,7 +43,7 @@ two_tags(struct probe_flow *f)
 static void
 three_labels(struct probe_flow *f)
 {
-    f->key.eth_type = htons(0x8847);
+    f->key.eth_type = htons(WIRE_ETH_MPLS);
     for (unsigned i = 0; i < 3; i++) {
         f->key.mpls[i] = htonl(0x10040 | (i == 2 ? 0x100 : 0));
         f->mask.mpls[i] = UINT32_MAX;
@@ -82,7 +83,7 @@ with_ct_label(struct probe_flow *f)
 static void
 with_orig_tuple(struct probe_flow *f)
 {
-    match_ip(f, 0x0800);
+    match_ip(f, WIRE_ETH_IPV4);
     f->key.ct_nw_proto = IPPROTO_UDP;
     f->mask.ct_nw_proto = UINT8_MAX;
     f->key.ct_nw_src = f->mask.ct_nw_src = htonl(1);
@@ -91,7 +92,7 @@ with_orig_tuple(struct probe_flow *f)
 static void
 with_orig_tuple6(struct probe_flow *f)
 {
-    match_ip(f, 0x86dd);
+    match_ip(f, WIRE_ETH_IPV6);
     f->key.ct_nw_proto = IPPROTO_UDP;
     f->mask.ct_nw_proto = UINT8_MAX;
     f->key.ct_ipv6_src.s6_addr[15] = f->mask.ct_ipv6_src.s6_addr[15] = 1;
@@ -158,7 +159,7 @@ do_ct_eventmask(struct probe_flow *f)
 {
     size_t nest;
 
-    match_ip(f, 0x0800);
+    match_ip(f, WIRE_ETH_IPV4);
     nest = nl_nest_begin(&f->actions, OVS_ACTION_ATTR_CT);
     nl_put_flag(&f->actions, OVS_CT_ATTR_COMMIT);
     nl_put_u32(&f->actions, OVS_CT_ATTR_EVENTMASK, 0x0c);
@@ -171,7 +172,7 @@ do_ct_timeout(struct probe_flow *f)
 {
     size_t nest;
 
-    match_ip(f, 0x0800);
+    match_ip(f, WIRE_ETH_IPV4);
     nest = nl_nest_begin(&f->actions, OVS_ACTION_ATTR_CT);
     nl_put_flag(&f->actions, OVS_CT_ATTR_COMMIT);
     nl_put_string(&f->actions, OVS_CT_ATTR_TIMEOUT, "sluice_probe");
@@ -183,7 +184,7 @@ do_zero_snat(struct probe_flow *f)
 {
     size_t nest, nat;
 
-    match_ip(f, 0x0800);
+    match_ip(f, WIRE_ETH_IPV4);
     nest = nl_nest_begin(&f->actions, OVS_ACTION_ATTR_CT);
     nl_put_flag(&f->actions, OVS_CT_ATTR_COMMIT);
     nat = nl_nest_begin(&f->actions, OVS_CT_ATTR_NAT);
@@ -197,10 +198,10 @@ static void
 do_add_mpls(struct probe_flow *f)
 {
     struct ovs_action_add_mpls a = {.mpls_lse = htonl(0x10140),
-                                    .mpls_ethertype = htons(0x8847),
+                                    .mpls_ethertype = htons(WIRE_ETH_MPLS),
                                     .tun_flags = OVS_MPLS_L3_TUNNEL_FLAG_MASK};
 
-    match_ip(f, 0x0800);
+    match_ip(f, WIRE_ETH_IPV4);
     nl_put(&f->actions, OVS_ACTION_ATTR_ADD_MPLS, &a, sizeof a);
 }
 

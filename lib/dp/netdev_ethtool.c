@@ -8,13 +8,13 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 
-static int
-ethtool(int fd, const char *name, void *command)
+int
+netdev_ethtool(int fd, const char *device, void *command)
 {
     struct ifreq request;
 
     memset(&request, 0, sizeof request);
-    memcpy(request.ifr_name, name, MIN(strlen(name), sizeof request.ifr_name - 1));
+    memcpy(request.ifr_name, device, MIN(strlen(device), sizeof request.ifr_name - 1));
     request.ifr_data = command;
     return ioctl(fd, SIOCETHTOOL, &request) < 0 ? -errno : 0;
 }
@@ -31,12 +31,12 @@ netdev_read_link_settings(int fd, struct netdev_info *info)
     info->speed_bps = 0;
     info->duplex = -1;
     /* The first call answers with how many words the masks have, negated. */
-    if (ethtool(fd, info->name, &s) || s.settings.link_mode_masks_nwords >= 0) {
+    if (netdev_ethtool(fd, info->name, &s) || s.settings.link_mode_masks_nwords >= 0) {
         return;
     }
     s.settings.cmd = ETHTOOL_GLINKSETTINGS;
     s.settings.link_mode_masks_nwords = (int8_t) -s.settings.link_mode_masks_nwords;
-    if (ethtool(fd, info->name, &s)) {
+    if (netdev_ethtool(fd, info->name, &s)) {
         return;
     }
     if (s.settings.speed && s.settings.speed != (uint32_t) SPEED_UNKNOWN) {
@@ -49,7 +49,7 @@ int
 netdev_get_driver(struct netdevs *n, const char *name, struct netdev_info *info)
 {
     struct ethtool_drvinfo d = {.cmd = ETHTOOL_GDRVINFO};
-    int error = ethtool(n->ethtool_fd, name, &d);
+    int error = netdev_ethtool(n->ethtool_fd, name, &d);
 
     if (error) {
         return error;

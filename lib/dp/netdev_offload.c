@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a device does for its packets, by the names that ethtool -k shows: include/uapi/linux/ethtool.h.
 #include <config.h>
-#include "lib/dp/netdev.h"
+#include "lib/dp/netdev_private.h"
 
 #include <linux/ethtool.h>
-#include <linux/sockios.h>
-#include <net/if.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define MAX_FEATURES 256 /* 64 or so there are. */
@@ -21,17 +19,6 @@ union request {
     uint8_t room[sizeof(struct ethtool_gstrings) + MAX_FEATURES * ETH_GSTRING_LEN];
 };
 
-static int
-ask(int fd, const char *device, union request *r)
-{
-    struct ifreq request;
-
-    memset(&request, 0, sizeof request);
-    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", device);
-    request.ifr_data = (char *) r;
-    return ioctl(fd, SIOCETHTOOL, &request) < 0 ? -errno : 0;
-}
-
 /* How many features there are; their names are in 'r' then. */
 static int
 read_names(int fd, const char *device, union request *r, uint32_t *n)
@@ -39,7 +26,7 @@ read_names(int fd, const char *device, union request *r, uint32_t *n)
     int error;
 
     *r = (union request){.sets = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1 << ETH_SS_FEATURES}};
-    error = ask(fd, device, r);
+    error = netdev_ethtool(fd, device, r);
     if (error) {
         return error;
     }
@@ -48,7 +35,7 @@ read_names(int fd, const char *device, union request *r, uint32_t *n)
         return -EOPNOTSUPP;
     }
     *r = (union request){.names = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES, .len = *n}};
-    return ask(fd, device, r);
+    return netdev_ethtool(fd, device, r);
 }
 
 /* Bits of the features 'names' among those of 'r'. */
@@ -78,12 +65,12 @@ turn_off(int fd, const char *device, union request *r, uint32_t n_blocks, const 
     for (uint32_t i = 0; i < n_blocks; i++) {
         change[i].valid = bits[i];
     }
-    error = ask(fd, device, r);
+    error = netdev_ethtool(fd, device, r);
     if (error) {
         return error;
     }
     *r = (union request){.state = {.cmd = ETHTOOL_GFEATURES, .size = n_blocks}};
-    error = ask(fd, device, r);
+    error = netdev_ethtool(fd, device, r);
     for (uint32_t i = 0; i < n_blocks && !error; i++) {
         error = state[i].active & bits[i] ? -EOPNOTSUPP : 0;
     }

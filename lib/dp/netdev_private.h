@@ -54,6 +54,8 @@ size_t netdev_request_begin(struct buf *, uint16_t type, int ifindex, uint32_t f
 int netdev_request_run(struct netdevs *, struct buf *, size_t at);
 
 /* netdev_ethtool.c */
+/* Asks by one of the structs of linux/ethtool.h, which has the answer then. 'fd': any socket. 0, or -errno. */
+int netdev_ethtool(int fd, const char *device, void *command);
 void netdev_read_link_settings(int fd, struct netdev_info *);
 
 #endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tests of the eBPF datapath on the running kernel share: a namespace of its own, ports with wires at their far ends, random packets, and what comes out.
+//
+//     wire in0 <-> in1 [port 1] datapath [port 2] a1 <-> a0 wire
+//                                        [port 3] b1 <-> b0 wire
+//
+// A packet that is sent into in0 has gone through the program when send() returns: all runs on one processor.
+#ifndef TESTS_SYSTEM_DP_EBPF_LAB_H
+#define TESTS_SYSTEM_DP_EBPF_LAB_H 1
+
+#include "lib/dp/ebpf.h"
+
+#define N_WIRES 3
+#define MAX_FRAME 2048
+
+struct lab {
+    struct loop *loop;
+    struct dp *dp;
+    int wires[N_WIRES];
+    uint64_t random;
+    uint32_t min_len; /* Of packets that actions are tried on. */
+};
+
+/* What goes out, by port. */
+struct outputs {
+    struct lab *lab;
+    struct buf frames[N_WIRES + 1]; /* Each: length as 32 bits, bytes. */
+    const struct buf *again;        /* What a recirculated packet goes through. */
+};
+
+/* Of cmocka: '*state' is a struct lab. */
+int set_up(void **state);
+int tear_down(void **state);
+void open_datapath(struct lab *);
+void add_ports(struct lab *);
+
+uint32_t rnd(struct lab *, uint32_t n); /* Less than 'n'. */
+/* A packet, if 'damaged' perhaps with some bytes that are not as they should be, perhaps cut short. */
+struct packet *random_packet(struct lab *, bool damaged);
+void send_packet(struct lab *, const struct packet *); /* Into port 1. */
+void print_packet(const struct packet *);
+
+void parse_actions(const char *text, struct buf *);
+void put_flow(struct lab *, uint32_t recirc_id, const struct buf *actions); /* For all packets of port 1 with that id, which is its ufid's low half. */
+void got_why(const struct dp_flow_dumped *, void *why);                     /* For flow_get: the reason that programs do not execute it. */
+
+void add_frame(struct buf *, const void *data, size_t len);
+void collect(struct lab *, struct outputs *); /* What is there. */
+/* What is expected may be a moment on its way where the kernel puts work off. */
+void collect_as_much(struct lab *, struct outputs *, const struct outputs *expected);
+
+/* dp_ebpf_actions.c */
+void test_actions_are_those_of_the_executor(void **state);
+
+#endif

@@ -21,6 +21,7 @@
 #include "lib/dp/ebpf_layer.bpf.h"
 #include "lib/dp/ebpf_police.bpf.h"
 #include "lib/dp/ebpf_lookup.bpf.h"
+#include "lib/dp/ebpf_front.bpf.h"
 #include "lib/dp/ebpf_act.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -36,16 +37,12 @@ send_to(uint32_t number)
 
 /* The key's metadata is in 's'. What is more than sending is another program: the two together would be too long for the verifier of Linux 6.1. */
 static __always_inline int
-forward(struct __sk_buff *skb, struct scratch *s)
+forward(struct __sk_buff *skb, struct scratch *s, const struct ebpf_config *config)
 {
     const struct ebpf_flow_value *flow = NULL;
     union ebpf_todo todo = {.whole = 0};
-    uint32_t zero = 0, slot = 0;
-    const struct ebpf_config *config = bpf_map_lookup_elem(&config_map, &zero);
+    uint32_t slot = 0;
 
-    if (!config) {
-        return TC_ACT_SHOT;
-    }
     if (parse(skb, s)) {
         slot = find_flow(s) - 1;
         flow = bpf_map_lookup_elem(&flows, &slot); /* There is none of UINT32_MAX. */
@@ -57,7 +54,8 @@ forward(struct __sk_buff *skb, struct scratch *s)
         upcall(skb, s, NULL, EBPF_MAX_PACKET);
         return TC_ACT_SHOT;
     }
-    credit(s, config, slot, frame_len(skb));
+    credit(s, config, slot, frame_len(skb), s->key.tcp_flags);
+    front_remember(s, flow, slot, todo);
     if (todo.flags & EBPF_FLOW_OUTPUT) {
         return send_to(todo.port);
     }
@@ -96,8 +94,13 @@ sluice_again(struct __sk_buff *skb)
 {
     uint32_t zero = 0;
     struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+    const struct ebpf_config *config = bpf_map_lookup_elem(&config_map, &zero);
 
-    return s ? forward(skb, s) : TC_ACT_SHOT;
+    if (!s || !config) {
+        return TC_ACT_SHOT;
+    }
+    s->has_front = false;
+    return forward(skb, s, config);
 }
 
 SEC("tc")
@@ -107,16 +110,25 @@ sluice_port(struct __sk_buff *skb)
     uint32_t zero = 0;
     struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
     const struct ebpf_port_value *port = s ? find_port(s, skb->ifindex) : NULL;
+    const struct ebpf_config *config = bpf_map_lookup_elem(&config_map, &zero);
+    union ebpf_todo todo = {.whole = 0};
+    struct front front;
+    uint32_t found;
 
-    if (!port) {
+    if (!port || !config) {
         return TC_ACT_UNSPEC; /* No port any more. */
     }
     if (port->policed && is_above_limit(s->key.in_port, frame_len(skb), skb->gso_segs ? skb->gso_segs : 1)) {
         return TC_ACT_SHOT;
     }
+    found = front_find(skb, s, config, &front, &todo);
+    if (found) {
+        credit(s, config, found - 1, frame_len(skb), front.tcp_flags);
+        return todo.n ? send_to(todo.port) : TC_ACT_SHOT;
+    }
     s->key.skb_priority = skb->priority;
     s->key.pkt_mark = skb->mark;
     s->key.dp_hash = 0;
     s->key.recirc_id = 0;
-    return forward(skb, s);
+    return forward(skb, s, config);
 }

@@ -15,7 +15,7 @@
 
 #include "lib/flow/key_layout.h"
 
-#define EBPF_ABI 5 /* Changes with this file: what another version left is not adopted. */
+#define EBPF_ABI 6 /* Changes with this file: what another version left is not adopted. */
 
 #define EBPF_META_FIRST (offsetof(struct flow_key, skb_priority) / 8)
 #define EBPF_META_WORDS 3
@@ -85,6 +85,16 @@ struct ebpf_heads {
 #define EBPF_TAG_BITS 10
 struct ebpf_cache {
     uint64_t ways[EBPF_CACHE_SETS][EBPF_CACHE_WAYS];
+};
+
+/* fronts: those of the first processor, then those of the next. Packets of the commonest shape (lib/dp/ebpf_front.bpf.h) before they are parsed: the words of the
+ * packet that all of its key comes from, and where the flow was last. Of two places, by the hash of the words, each has one. */
+#define EBPF_FRONT_WORDS 6
+#define EBPF_MAX_FRONTS 32768 /* Of one processor. */
+struct ebpf_front {
+    uint64_t words[EBPF_FRONT_WORDS];
+    uint32_t life, slot; /* Life 0: empty. */
+    uint64_t pad;
 };
 
 /* counters: those of the first processor by slot, then those of the next. */
@@ -163,6 +173,7 @@ struct ebpf_config {
     uint16_t order[2][EBPF_MAX_MASKS]; /* Indexes of masks, those first that are hit most. */
     uint32_t n_slots;
     uint32_t n_heads;      /* Of chains; a power of two. */
+    uint32_t n_fronts;     /* Of one processor; a power of two. */
     uint64_t secrets[EBPF_KEY_WORDS + 1]; /* Random. */
 };
 

@@ -7,14 +7,16 @@
 #ifndef LIB_DP_EBPF_LOOKUP_BPF_H
 #define LIB_DP_EBPF_LOOKUP_BPF_H 1
 
-/* The port that the device is, whose number goes into the key; mostly it is that of the packet before. NULL: none. */
+/* The port that the device is, whose number goes into the key; mostly it is as before. NULL: none. */
 static __always_inline const struct ebpf_port_value *
 find_port(struct scratch *s, uint32_t ifindex)
 {
-    uint32_t number = s->key.in_port;
+    uint16_t *last = &s->last_ports[ifindex & ((1 << SCRATCH_PORT_BITS) - 1)];
+    uint32_t number = *last;
     const struct ebpf_port_value *port = bpf_map_lookup_elem(&ports, &number);
     const uint32_t *found;
 
+    s->key.in_port = number;
     if (port && port->ifindex == ifindex) {
         return port;
     }
@@ -23,6 +25,7 @@ find_port(struct scratch *s, uint32_t ifindex)
         return NULL;
     }
     number = *found;
+    *last = (uint16_t) number;
     s->key.in_port = number;
     return bpf_map_lookup_elem(&ports, &number);
 }
@@ -202,8 +205,21 @@ find_flow(struct scratch *s)
     return found;
 }
 
+/* The coarse clock goes by ticks, which are cheaper to ask for. */
+static __always_inline uint64_t
+now_ns(struct scratch *s)
+{
+    uint64_t ticks = bpf_jiffies64();
+
+    if (ticks != s->ticks) {
+        s->ticks = ticks;
+        s->now_ns = bpf_ktime_get_coarse_ns();
+    }
+    return s->now_ns;
+}
+
 static __always_inline void
-credit(const struct scratch *s, const struct ebpf_config *config, uint32_t slot, uint32_t len)
+credit(struct scratch *s, const struct ebpf_config *config, uint32_t slot, uint32_t len, be16 tcp_flags)
 {
     uint32_t at = bpf_get_smp_processor_id() * config->n_slots + slot;
     struct ebpf_counter *c = bpf_map_lookup_elem(&counters, &at);
@@ -211,8 +227,8 @@ credit(const struct scratch *s, const struct ebpf_config *config, uint32_t slot,
     if (c) {
         c->packets++;
         c->bytes += len;
-        c->used_ns = bpf_ktime_get_coarse_ns();
-        c->tcp_flags |= bpf_ntohs(s->key.tcp_flags);
+        c->used_ns = now_ns(s);
+        c->tcp_flags |= bpf_ntohs(tcp_flags);
     }
     count(EBPF_HIT, 1);
 }

@@ -48,6 +48,18 @@ n_heads_for(uint32_t n_slots)
     return n;
 }
 
+/* A quarter of the flows: those that are busy at a time. */
+static uint32_t
+n_fronts_for(uint32_t n_slots)
+{
+    uint32_t n = 64;
+
+    while (n < n_slots / 4 && n < EBPF_MAX_FRONTS) {
+        n *= 2;
+    }
+    return n;
+}
+
 /* The sizes that depend on the host or are ours to choose. */
 static int
 size_maps(struct ebpf *e)
@@ -63,6 +75,7 @@ size_maps(struct ebpf *e)
         {b->maps.heads, e->table.n_heads / EBPF_HEADS},
         {b->maps.acts, e->settings.ebpf_actions},
         {b->maps.caches, e->n_cpus},
+        {b->maps.fronts, e->n_cpus * n_fronts_for(e->table.n_slots)},
         {b->maps.buffers, e->n_cpus},
     };
     int error = 0;
@@ -266,6 +279,7 @@ prepare(struct ebpf *e)
     }
     e->config->n_slots = e->table.n_slots;
     e->config->n_heads = e->table.n_heads;
+    e->config->n_fronts = n_fronts_for(e->table.n_slots);
     __atomic_store_n(&e->config->abi, EBPF_ABI, __ATOMIC_RELEASE);
     return 0;
 }

@@ -4,6 +4,7 @@
 #define LIB_DP_EBPF_MAPS_BPF_H 1
 
 /* What a packet on its way needs, one for each processor: nothing that runs in a receive softirq is interrupted by another of its kind. */
+#define SCRATCH_PORT_BITS 3
 struct scratch {
     struct flow_key key;
     uint32_t l3, l4;     /* Where they begin in the packet's data; 0: not there, or cut short. */
@@ -16,6 +17,11 @@ struct scratch {
     uint32_t skip;       /* So many records of the flow. Not on the stack: before 6.7 the verifier takes what it is at a loop's first turn for what it always is. */
     union ebpf_todo todo; /* For the program that executes it. */
     uint32_t turn;       /* Of ways of the cache that are given up. */
+    uint16_t last_ports[1 << SCRATCH_PORT_BITS]; /* By the low bits of the ifindex. */
+    uint64_t ticks, now_ns; /* The clock when it was looked at last. */
+    uint64_t front[EBPF_FRONT_WORDS]; /* Of the packet, if it is of that shape: */
+    uint32_t front_at[2];             /* its places in 'fronts'. */
+    bool has_front;
 };
 
 struct {
@@ -141,6 +147,14 @@ struct {
     __type(key, uint32_t);
     __type(value, struct ebpf_cache);
 } caches SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE); /* Which begins with a page: each is a cache line. */
+    __type(key, uint32_t);
+    __type(value, struct ebpf_front);
+} fronts SEC(".maps");
 
 struct ring {
     __uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -3,14 +3,32 @@
 #ifndef LIB_DP_EBPF_PACKET_BPF_H
 #define LIB_DP_EBPF_PACKET_BPF_H 1
 
+/* Of a checksum: the sum of 16-bit words out of one of wider ones. */
+static __always_inline uint16_t
+fold(uint64_t sum)
+{
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t) ((sum & 0xffff) + (sum >> 16));
+}
+
 #ifdef EBPF_XDP
 
 typedef struct xdp_md packet_ctx;
 
+/* A frame in pieces is not given to a program that has not said that it knows of them. */
 static __always_inline uint32_t
 packet_len(packet_ctx *p)
 {
-    return (uint32_t) bpf_xdp_get_buff_len(p);
+    return p->data_end - p->data;
+}
+
+/* With the tag beside it, which there is none of. */
+static __always_inline uint32_t
+frame_len(packet_ctx *p)
+{
+    return packet_len(p);
 }
 
 static __always_inline bool

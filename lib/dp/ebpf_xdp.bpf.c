@@ -22,6 +22,7 @@
 #include "lib/dp/ebpf_parse.bpf.h"
 #include "lib/dp/ebpf_layer.bpf.h"
 #include "lib/dp/ebpf_lookup.bpf.h"
+#include "lib/dp/ebpf_front.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -34,15 +35,6 @@ struct run {
     uint32_t first;
     bool failed;
 };
-
-static __always_inline uint16_t
-fold(uint64_t sum)
-{
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t) ((sum & 0xffff) + (sum >> 16));
-}
 
 /* Has the sender left the transport checksum to a device? Then the field has the sum of the pseudo header (Linux, Documentation/networking/
  * checksum-offloads.rst), or nothing in SCTP. A packet whose checksum happens to be the same goes the longer way, too. */
@@ -224,7 +216,8 @@ forward(struct xdp_md *frame, struct scratch *s, const struct ebpf_config *confi
         count(EBPF_XDP_PASSED, 1);
         return XDP_PASS;
     }
-    credit(s, config, slot, packet_len(frame));
+    credit(s, config, slot, frame_len(frame), s->key.tcp_flags);
+    front_remember(s, flow, slot, todo);
     if (!(todo.flags & EBPF_FLOW_OUTPUT)) {
         r.first = todo.first;
         bpf_loop(todo.n & (2 * EBPF_MAX_ACTS - 1), act_one, &r, 0);
@@ -244,6 +237,9 @@ sluice_xdp(struct xdp_md *frame)
     const struct ebpf_config *config = bpf_map_lookup_elem(&config_map, &zero);
 
     const struct ebpf_port_value *port = s ? find_port(s, frame->ingress_ifindex) : NULL;
+    union ebpf_todo todo = {.whole = 0};
+    struct front front;
+    uint32_t found, target;
 
     if (!port || !config) {
         return XDP_PASS; /* No port any more. */
@@ -251,6 +247,12 @@ sluice_xdp(struct xdp_md *frame)
     if (port->policed) { /* That is done at the other hook. */
         count(EBPF_XDP_PASSED, 1);
         return XDP_PASS;
+    }
+    found = front_find(frame, s, config, &front, &todo);
+    target = found ? target_of(todo) : 0;
+    if (found && !front.for_device && (target || !todo.n)) {
+        credit(s, config, found - 1, frame_len(frame), front.tcp_flags);
+        return todo.n ? (int) bpf_redirect(target, 0) : XDP_DROP;
     }
     s->key.skb_priority = 0;
     s->key.pkt_mark = 0;

@@ -40,8 +40,9 @@ endif
 if HAVE_EBPF
 if HAVE_CMOCKA
 if !FUZZERS
-check_PROGRAMS += tests/system/dp_ebpf
+check_PROGRAMS += tests/system/dp_ebpf tests/system/dp_ebpf_front
 tests_system_dp_ebpf_SOURCES = tests/system/dp_ebpf.c tests/system/dp_ebpf_actions.c tests/system/dp_ebpf_lab.c tests/system/dp_ebpf_lab.h $(wires)
+tests_system_dp_ebpf_front_SOURCES = tests/system/dp_ebpf_front.c tests/system/dp_ebpf_lab.c tests/system/dp_ebpf_lab.h $(wires)
 tests/system/dp_ebpf.$(OBJEXT): lib/dp/ebpf.skel.h
 endif
 endif

@@ -25,8 +25,7 @@ rnd(struct lab *lab, uint32_t n)
     return (uint32_t) (lab->random >> 20) % n;
 }
 
-/* One frame that arrived at the wire, its outer tag in place again; 0: none. */
-static size_t
+size_t
 wire_receive(int fd, uint8_t *frame)
 {
     union {
@@ -286,4 +285,15 @@ void
 got_why(const struct dp_flow_dumped *f, void *why)
 {
     *(const char **) why = f->extack;
+}
+
+void
+drain(struct lab *lab)
+{
+    struct outputs left = {.lab = lab};
+
+    collect(lab, &left);
+    for (unsigned i = 0; i <= N_WIRES; i++) {
+        buf_free(&left.frames[i]);
+    }
 }

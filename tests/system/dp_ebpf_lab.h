@@ -45,7 +45,10 @@ void put_flow(struct lab *, uint32_t recirc_id, const struct buf *actions); /* F
 void got_why(const struct dp_flow_dumped *, void *why);                     /* For flow_get: the reason that programs do not execute it. */
 
 void add_frame(struct buf *, const void *data, size_t len);
+/* One frame that arrived at the wire, its outer tag in place again, of MAX_FRAME bytes at most; 0: none. */
+size_t wire_receive(int fd, uint8_t *frame);
 void collect(struct lab *, struct outputs *); /* What is there. */
+void drain(struct lab *);                     /* What earlier tests left at the wires. */
 /* What is expected may be a moment on its way where the kernel puts work off. */
 void collect_as_much(struct lab *, struct outputs *, const struct outputs *expected);
 

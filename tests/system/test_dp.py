@@ -15,6 +15,7 @@ def test_program(program):
 
 @pytest.mark.ours
 @pytest.mark.tiers("kernel", "ebpf")
-def test_ebpf_program():
+@pytest.mark.parametrize("program", ["dp_ebpf", "dp_ebpf_front"])
+def test_ebpf_program(program):
     """The programs please the verifier of this kernel, whether the tier uses them or not."""
-    run(os.path.join(os.environ.get("SLUICE_BUILD", "_build"), "tests/system", "dp_ebpf"), limit=60)
+    run(os.path.join(os.environ.get("SLUICE_BUILD", "_build"), "tests/system", program), limit=60)

@@ -112,6 +112,8 @@ struct port_config {
 int port_add(struct bridge *, const struct port_config *, struct port **, char **why);
 void port_del(struct port *, bool delete_device);
 bool port_reconfigure(struct port *, const struct port_config *); /* false: destroy and add again. */
+/* What of its options a port has to do without, and why, though it forwards; NULL: nothing. port_reconfigure() tries again. */
+const char *port_remark(const struct port *);
 uint32_t port_ofport(const struct port *);
 /* Device state changed (link, MAC, MTU, admin): OpenFlow port_status goes out, translations that depended on it are done again. */
 void port_device_changed(struct port *);

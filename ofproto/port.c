@@ -309,6 +309,19 @@ port_create(struct bridge *br, const struct port_config *c)
     return p;
 }
 
+/* Tells the datapath what the port is asked for. */
+static int
+configure(const struct port *p)
+{
+    struct dp *dp = p->bridge->datapath->dp;
+    int error = 0;
+
+    for (char **o = p->options; !error && dp->ops->port_config && *o; o += 2) {
+        error = dp->ops->port_config(dp, p->dp_port, o[0], o[1]);
+    }
+    return !error && dp->ops->port_config ? dp->ops->port_config(dp, p->dp_port, NULL, NULL) : error;
+}
+
 /* Into the datapath. 0, or -errno and the words of Interface.error. */
 static int
 plug(struct port *p, char **why)
@@ -317,12 +330,7 @@ plug(struct port *p, char **why)
     char *detail = NULL;
     int error = dp->ops->port_add(dp, p->name, *p->type ? p->type : "system", &p->dp_port, &detail);
 
-    for (char **o = p->options; !error && dp->ops->port_config && *o; o += 2) {
-        error = dp->ops->port_config(dp, p->dp_port, o[0], o[1]);
-    }
-    if (!error && dp->ops->port_config) {
-        error = dp->ops->port_config(dp, p->dp_port, NULL, NULL);
-    }
+    error = error ? error : configure(p);
     if (error) {
         COUNTER_INC(port_add_failed);
         *why = error == -ENODEV ? xasprintf("could not open network device %s (%s)", p->name, errno_text(error))
@@ -453,7 +461,18 @@ port_reconfigure(struct port *p, const struct port_config *c)
         return false;
     }
     settings_publish(p, settings_create(c, p->settings));
+    if (port_remark(p)) {
+        configure(p); /* What stood in the way may have gone. */
+    }
     return true;
+}
+
+const char *
+port_remark(const struct port *p)
+{
+    const struct dp *dp = p->bridge->datapath->dp;
+
+    return dp->ops->port_remark && p->dp_port != DP_PORT_NONE ? dp->ops->port_remark(dp, p->dp_port) : NULL;
 }
 
 uint32_t

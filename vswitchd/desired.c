@@ -420,16 +420,26 @@ desired_vlans(struct desired_port *d, const struct ovsdb_row *port)
 }
 
 static void
+add_option(struct desired_port *d, const char *key, const char *value)
+{
+    if (d->config.n_options < DESIRED_MAX_OPTIONS) {
+        d->options[d->config.n_options][0] = key;
+        d->options[d->config.n_options++][1] = value;
+    }
+}
+
+/* xdp may stand in other_config as well, since not all who write rows may write options. */
+static void
 desired_options(struct desired_port *d, const struct ovsdb_row *interface)
 {
-    const char *key;
+    const char *key, *xdp = row_map(interface, "other_config", "xdp");
     json_t *value;
 
     json_object_foreach ((json_t *) row_datum(interface, "options"), key, value) {
-        if (d->config.n_options < DESIRED_MAX_OPTIONS) {
-            d->options[d->config.n_options][0] = key;
-            d->options[d->config.n_options++][1] = json_string_value(value);
-        }
+        add_option(d, key, json_string_value(value));
+    }
+    if (xdp && !row_map(interface, "options", "xdp")) {
+        add_option(d, "xdp", xdp);
     }
     d->config.options = (const char *const(*)[2]) d->options;
     d->config.patch_peer = row_map(interface, "options", "peer");

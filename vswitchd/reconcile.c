@@ -186,8 +186,20 @@ port_plug(struct running_port *p, struct desired_port *d)
     }
     p->ofport = port_ofport(p->port);
     log_info(LOG_bridge, "bridge %s: added interface %s on port %u", p->bridge->name, p->name, p->ofport & 0xffff);
-    free(p->error);
-    p->error = NULL;
+}
+
+/* Interface.error of a port that is there: it may lack something that it was asked for. */
+static void
+port_note_remark(struct running_port *p)
+{
+    const char *why = port_remark(p->port);
+
+    if (why) {
+        running_port_refuse(p, LOG_LEVEL_WARN, xasprintf("%s: %s", p->name, why));
+    } else {
+        free(p->error);
+        p->error = NULL;
+    }
 }
 
 static void
@@ -212,6 +224,7 @@ reconcile_port(struct running_port *p, const struct ovsdb_row *port_row, const s
         port_plug(p, &d);
     }
     if (p->port) {
+        port_note_remark(p);
         port_apply_device(p, &d);
     }
     if (p->port && !p->told_stats) {

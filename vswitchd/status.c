@@ -348,6 +348,9 @@ put_all_statistics(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb
             if (!is_device_told(p)) {
                 running_port_changed(p);
             }
+            if (p->port && p->error) {
+                running_port_look_again(p); /* What it lacks may be had now: nobody says when. */
+            }
         }
     }
     netdevs_stats_end(vs->netdevs);

@@ -123,6 +123,9 @@ stats_due(void *vs_)
 
     if (ovsdb_connected(vs->db) && ovsdb_has_lock(vs->db) && vs->next_cfg >= 0) {
         status_write(vs, true);
+        if (vs->look_again) {
+            loop_idle(vs->loop, vswitch_work, vs);
+        }
     }
     loop_timer_set(vs->stats_timer, status_stats_interval_ms(vs));
 }

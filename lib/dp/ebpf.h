@@ -72,6 +72,12 @@ struct ebpf_table {
     struct ebpf_act *acts;         /* Of all flows. */
 };
 
+/* What a port is to have beside the TC hook. */
+struct ebpf_xdp_port {
+    char *asked;  /* "native", "none", or what there is not; NULL: nobody asked. */
+    char *remark; /* It has not what it was asked for, and why; NULL: it has. */
+};
+
 struct ebpf_bpf;
 struct ebpf_xdp_bpf;
 struct ring_buffer;
@@ -98,7 +104,7 @@ struct ebpf {
     struct nl_pool *route, *genl;
     struct ebpf_xdp_bpf *xdp; /* NULL: no port has asked for the XDP hook. */
     uint32_t n_xdp;           /* How often one did; atomic. */
-    uint32_t xdp_port;        /* The last one. Main thread. */
+    struct ebpf_xdp_port xdp_ports[EBPF_MAX_PORTS]; /* Main thread. */
     uint64_t xdp_passed;      /* As counted last; atomic. */
     struct taps taps; /* Main thread. */
 
@@ -141,8 +147,11 @@ int ebpf_hook_attach(struct ebpf *, struct ebpf_port_value *, char **why);
 void ebpf_hook_detach(struct ebpf *, struct ebpf_port_value *);
 int ebpf_let_tc_first(struct dp *, bool);
 
-/* ebpf_xdp.c */
+/* ebpf_xdp.c. Main thread but for refresh. */
 int ebpf_port_config(struct dp *, uint32_t number, const char *key, const char *value);
+const char *ebpf_port_remark(const struct dp *, uint32_t number);
+void ebpf_xdp_apply(struct ebpf *, uint32_t number);  /* Gives the port's device what it was asked for, or takes it off. */
+void ebpf_xdp_forget(struct ebpf *, uint32_t number); /* What it was asked for. */
 void ebpf_xdp_detach(struct ebpf *, uint32_t number); /* Only what is ours. */
 void ebpf_xdp_refresh(struct ebpf *);                 /* Any thread: asks the kernel which devices take frames. */
 void ebpf_xdp_unload(struct ebpf *);

@@ -309,12 +309,10 @@ ebpf_let_tc_first(struct dp *dp, bool first)
         if (!e->ports[i].ifindex || !user_port_find(&e->user, i)) {
             continue;
         }
-        if (first) {
-            ebpf_xdp_detach(e, i);
-        }
         if (e->tcx) {
             error = ebpf_hook_attach(e, &e->ports[i], &why);
         }
+        ebpf_xdp_apply(e, i);
         if (error) {
             log_warn(LOG_dp_ebpf, "%s: filters of TC cannot come first at port %s: %s", dp->name, e->ports[i].name, why ? why : errno_text(error));
         }

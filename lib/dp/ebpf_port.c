@@ -191,6 +191,7 @@ forget(struct ebpf *e, uint32_t number)
     __atomic_store_n(&p->ifindex, 0, __ATOMIC_RELEASE);
     p->hook = EBPF_HOOK_NONE;
     p->made_qdisc = false;
+    ebpf_xdp_forget(e, number);
 }
 
 /* The programs know the port before its device has one. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The XDP hook of a port that asks for it (Interface.options:xdp=native): the program stands before that of the TC hook, which stays, and takes what a frame can be
+// The XDP hook of a port that asks for it (Interface.options:xdp=native, or other_config): the program stands before that of the TC hook, which stays, and takes what a frame can be
 // forwarded with (lib/dp/ebpf_xdp.bpf.c). It is an object of its own upon the same maps, loaded when the first port asks.
 //
 // Only some devices take frames from XDP, and say so since Linux 6.3 (Documentation/netlink/specs/netdev.yaml, xdp-features). A veth does when
@@ -12,6 +12,9 @@
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/base/counter.h"
@@ -62,60 +65,85 @@ ebpf_xdp_unload(struct ebpf *e)
 {
     ebpf_xdp_bpf__destroy(e->xdp);
     e->xdp = NULL;
+    for (uint32_t i = 0; i < EBPF_MAX_PORTS; i++) {
+        ebpf_xdp_forget(e, i);
+    }
 }
 
-/* The program at the device's native XDP: a descriptor, if it is ours, even an earlier daemon's; -1: there is none; -EBUSY: another's. */
+/* The program at the device's XDP hook: a descriptor, if it is ours, even an earlier daemon's; -ENOENT: there is none; -EBUSY and '*why' (NULL: nobody asks):
+ * another's. */
 static int
-there(int ifindex)
+there(int ifindex, char **why)
 {
+    DECLARE_LIBBPF_OPTS(bpf_xdp_query_opts, query);
     struct bpf_prog_info info = {.id = 0};
-    uint32_t id = 0, len = sizeof info;
+    uint32_t id, len = sizeof info;
     int fd;
 
-    if (bpf_xdp_query_id(ifindex, XDP_FLAGS_DRV_MODE, &id) || !id) {
-        return -1;
+    if (bpf_xdp_query(ifindex, 0, &query) || !(query.drv_prog_id || query.skb_prog_id)) {
+        return -ENOENT;
     }
+    id = query.drv_prog_id ? query.drv_prog_id : query.skb_prog_id;
     fd = bpf_prog_get_fd_by_id(id);
-    if (fd < 0) {
-        return -EBUSY;
+    if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && query.drv_prog_id && !strcmp(info.name, program_name)) {
+        return fd;
     }
-    if (bpf_obj_get_info_by_fd(fd, &info, &len) || strcmp(info.name, program_name)) {
+    if (fd >= 0) {
         close(fd);
-        return -EBUSY;
     }
-    return fd;
+    if (why) {
+        *why = xasprintf("its XDP hook has the program \"%s\" of somebody else (id %u)", info.name, id);
+    }
+    return -EBUSY;
 }
 
+/* Puts the program 'fd' (-1: none) at native XDP, instead of 'old' (-1: of none). 'extack': the kernel's words, NL_EXTACK_MAX of them. */
 static int
+change_hook(struct ebpf *e, int ifindex, int fd, int old, char *extack)
+{
+    struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex};
+    struct buf b = BUF_EMPTY;
+    size_t at = nl_msg_begin(&b, RTM_SETLINK, 0), nest;
+    int error;
+
+    buf_put(&b, &m, sizeof m);
+    nest = nl_nest_begin(&b, IFLA_XDP | NLA_F_NESTED);
+    nl_put_u32(&b, IFLA_XDP_FD, (uint32_t) fd);
+    nl_put_u32(&b, IFLA_XDP_FLAGS, XDP_FLAGS_DRV_MODE | (old >= 0 ? XDP_FLAGS_REPLACE : XDP_FLAGS_UPDATE_IF_NOEXIST));
+    if (old >= 0) {
+        nl_put_u32(&b, IFLA_XDP_EXPECTED_FD, (uint32_t) old);
+    }
+    nl_nest_end(&b, nest);
+    nl_msg_end(&b, at);
+    error = nl_pool_transact(e->route, &b, NULL, extack);
+    buf_free(&b);
+    return error;
+}
+
+/* NULL, or why not. */
+static char *
 attach(struct ebpf *e, int ifindex)
 {
-    DECLARE_LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
-    uint32_t flags = XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST;
-    int old = there(ifindex), error;
+    char extack[NL_EXTACK_MAX] = "", *why = NULL;
+    int old = there(ifindex, &why), error;
 
     if (old == -EBUSY) {
-        return -EBUSY;
+        return why;
     }
-    if (old >= 0) {
-        flags = XDP_FLAGS_DRV_MODE | XDP_FLAGS_REPLACE;
-        opts.old_prog_fd = old;
-    }
-    error = bpf_xdp_attach(ifindex, bpf_program__fd(e->xdp->progs.sluice_xdp), flags, &opts);
+    error = change_hook(e, ifindex, bpf_program__fd(e->xdp->progs.sluice_xdp), old, extack);
     if (old >= 0) {
         close(old);
     }
-    return error;
+    return error ? xasprintf("its XDP hook takes no program (%s)", *extack ? extack : errno_text(error)) : NULL;
 }
 
 void
 ebpf_xdp_detach(struct ebpf *e, uint32_t number)
 {
-    int ifindex = (int) e->ports[number].ifindex, old = there(ifindex);
+    int ifindex = (int) e->ports[number].ifindex, old = there(ifindex, NULL);
 
     if (old >= 0) {
-        DECLARE_LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = old);
-
-        bpf_xdp_detach(ifindex, XDP_FLAGS_DRV_MODE | XDP_FLAGS_REPLACE, &opts);
+        change_hook(e, ifindex, -1, old, NULL);
         close(old);
     }
 }
@@ -139,51 +167,82 @@ show_tags(struct ebpf *e, const struct netdev_link *l)
     return netdev_turn_off(far.name, sent, ARRAY_SIZE(sent));
 }
 
-/* Why not; NULL: it is done. */
-static const char *
+/* NULL, or why not. */
+static char *
 turn_on(struct ebpf *e, uint32_t number)
 {
     struct netdev_link l;
     int error = netdev_link_get(e->route, NULL, (int) e->ports[number].ifindex, &l);
+    char *why;
 
     if (error) {
-        return errno_text(error);
+        return xstrdup(errno_text(error));
     }
     if (e->tc_first) {
-        return "with hw-offload filters of TC have to see packets first";
+        return xstrdup("with hw-offload filters of TC have to see packets first");
     }
-    if (!e->xdp && load(e)) {
-        return "the kernel does not load the program";
+    error = e->xdp ? 0 : load(e);
+    if (error) {
+        return xasprintf("the kernel does not load the program: %s", errno_text(error));
     }
     if (show_tags(e, &l)) {
-        return "it takes VLAN tags out of packets, and does not leave it";
+        return xstrdup("it takes VLAN tags out of packets, and does not leave it");
     }
-    error = attach(e, l.ifindex);
-    e->ports[number].takes_frames = !error && strcmp(l.kind, "veth"); /* Unless the kernel says something else. */
-    return !error ? NULL : error == -EBUSY ? "another program is at its XDP hook" : error == -EOPNOTSUPP ? "it has no native XDP" : errno_text(error);
+    why = attach(e, l.ifindex);
+    e->ports[number].takes_frames = !why && strcmp(l.kind, "veth"); /* Unless the kernel says something else. */
+    return why;
+}
+
+void
+ebpf_xdp_apply(struct ebpf *e, uint32_t number)
+{
+    struct ebpf_xdp_port *x = &e->xdp_ports[number];
+    char *why = NULL;
+
+    if (x->asked && !strcmp(x->asked, "native")) {
+        why = turn_on(e, number);
+    } else if (x->asked && strcmp(x->asked, "none")) {
+        why = xasprintf("xdp=%s: the only kinds are native and none", x->asked);
+    }
+    free(x->remark);
+    x->remark = why ? xasprintf("no XDP hook (%s): its packets go by the TC hook", why) : NULL;
+    if (!x->asked || why || strcmp(x->asked, "native")) {
+        ebpf_xdp_detach(e, number); /* Even what an earlier daemon was asked for. */
+    } else {
+        __atomic_store_n(&e->n_xdp, e->n_xdp + 1, __ATOMIC_RELAXED);
+        ebpf_xdp_refresh(e);
+    }
+    free(why);
+}
+
+void
+ebpf_xdp_forget(struct ebpf *e, uint32_t number)
+{
+    struct ebpf_xdp_port *x = &e->xdp_ports[number];
+
+    free(x->asked);
+    free(x->remark);
+    *x = (struct ebpf_xdp_port){0};
 }
 
 int
 ebpf_port_config(struct dp *dp, uint32_t number, const char *key, const char *value)
 {
     struct ebpf *e = ebpf_cast(dp);
-    const char *why;
 
-    if (!key && e->xdp_port != number) {
-        ebpf_xdp_detach(e, number); /* What an earlier daemon was asked for. */
+    if (key && !strcmp(key, "xdp")) {
+        free(e->xdp_ports[number].asked);
+        e->xdp_ports[number].asked = xstrdup(value);
+    } else if (!key) {
+        ebpf_xdp_apply(e, number);
     }
-    if (!key || strcmp(key, "xdp") || !strcmp(value, "none")) {
-        return 0;
-    }
-    why = strcmp(value, "native") ? "the only kinds are native and none" : turn_on(e, number);
-    if (why) {
-        log_warn(LOG_dp_ebpf, "%s: %s: no XDP hook (%s): its packets go by the TC hook", e->user.dp.name, e->ports[number].name, why);
-        return 0;
-    }
-    e->xdp_port = number;
-    __atomic_store_n(&e->n_xdp, e->n_xdp + 1, __ATOMIC_RELAXED);
-    ebpf_xdp_refresh(e);
     return 0;
+}
+
+const char *
+ebpf_port_remark(const struct dp *dp, uint32_t number)
+{
+    return ebpf_cast(dp)->xdp_ports[number].remark;
 }
 
 /* One device's answer. */

@@ -260,6 +260,7 @@ open_datapath(struct loop *loop)
         }
     }
     dp->ops->port_config(dp, 3, "xdp", "native");
+    dp->ops->port_config(dp, 3, NULL, NULL);
     return dp;
 }
 

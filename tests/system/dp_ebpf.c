@@ -478,6 +478,13 @@ test_clsact_does_as_well(void **state)
     buf_free(&actions);
 }
 
+static void
+ask_for_xdp(struct lab *lab, uint32_t port, const char *kind)
+{
+    assert_int_equal(lab->dp->ops->port_config(lab->dp, port, "xdp", kind), 0);
+    assert_int_equal(lab->dp->ops->port_config(lab->dp, port, NULL, NULL), 0);
+}
+
 /* All of the tests of packets again, at the other hook; what is not for it takes the way of before. */
 static void
 test_xdp_does_as_well(void **state)
@@ -492,7 +499,8 @@ test_xdp_does_as_well(void **state)
     lab->random = 88172645463325252u; /* The packets of the first test: with others, one may have the checksum that is for the device to complete. */
     lab->min_len = WIRE_ETH_LEN + 2 * WIRE_VLAN_LEN + 2; /* A shorter one may be void without its tag, and the wire's end throw it away. */
     run("ethtool -K a0 gro on && ethtool -K b0 gro on");
-    assert_int_equal(lab->dp->ops->port_config(lab->dp, 1, "xdp", "native"), 0);
+    ask_for_xdp(lab, 1, "native");
+    assert_null(lab->dp->ops->port_remark(lab->dp, 1));
     assert_int_equal(system("ip -d link show dev in1 | grep -q 'prog/xdp.*sluice_xdp'"), 0);
     assert_int_equal(system("ethtool -k in0 | grep -q 'tx-vlan-offload: off'"), 0);
     takes_frames = !genl_family(e->genl, "netdev", &family); /* A kernel before 6.3 does not say so of a veth: all goes on to TC. */
@@ -511,7 +519,8 @@ test_xdp_does_as_well(void **state)
     crosses(lab); /* The device does not take frames any more. */
     assert_int_equal(ebpf_total(e, EBPF_XDP_PASSED) - passed, 1);
     lab->dp->ops->flow_flush(lab->dp);
-    assert_int_equal(lab->dp->ops->port_config(lab->dp, 2, "xdp", "generic"), 0); /* There is no such thing: TC goes on. */
+    ask_for_xdp(lab, 2, "generic"); /* There is no such thing: TC goes on. */
+    assert_non_null(strstr(lab->dp->ops->port_remark(lab->dp, 2), "xdp=generic"));
     lab->min_len = 0;
     ebpf_xdp_detach(ebpf_cast(lab->dp), 1);
     assert_int_not_equal(system("ip -d link show dev in1 | grep -q 'prog/xdp'"), 0);

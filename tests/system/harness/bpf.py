@@ -8,9 +8,10 @@ import struct
 
 SYSCALL = {"x86_64": 321, "aarch64": 280}[platform.machine()]
 PROG_LOAD, OBJ_PIN, PROG_ATTACH, PROG_QUERY = 5, 6, 8, 16
-SCHED_CLS = 3
+SCHED_CLS, XDP = 3, 6
 TCX_INGRESS = 46
 NEXT, SHOT = -1, 2  # What a program on the TC hook says of a packet.
+PASS = 2  # And one on the XDP hook.
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -22,11 +23,11 @@ def _bpf(command, attributes):
     return result
 
 
-def program(verdict):
-    """The descriptor of a program for the TC hook that says VERDICT of every packet: r0 = VERDICT; exit."""
+def program(verdict, kind=SCHED_CLS):
+    """The descriptor of a program for the TC hook, or of another KIND, that says VERDICT of every packet: r0 = VERDICT; exit."""
     code = ctypes.create_string_buffer(struct.pack("=BBhiBBhi", 0xb7, 0, 0, verdict, 0x95, 0, 0, 0))
     licence = ctypes.create_string_buffer(b"GPL")
-    attributes = struct.pack("=IIQQIIQII16s", SCHED_CLS, 2, ctypes.addressof(code), ctypes.addressof(licence), 0, 0, 0, 0, 0, b"foreign")
+    attributes = struct.pack("=IIQQIIQII16s", kind, 2, ctypes.addressof(code), ctypes.addressof(licence), 0, 0, 0, 0, 0, b"foreign")
     return _bpf(PROG_LOAD, ctypes.create_string_buffer(attributes, 128))
 
 

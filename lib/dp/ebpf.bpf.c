@@ -22,22 +22,27 @@
 #include "lib/dp/ebpf_police.bpf.h"
 #include "lib/dp/ebpf_lookup.bpf.h"
 #include "lib/dp/ebpf_front.bpf.h"
+#include "lib/dp/ebpf_copy.bpf.h"
 #include "lib/dp/ebpf_act.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* All that is done with the packet is to send it. */
 static __always_inline int
-send_to(uint32_t number)
+send_to(struct __sk_buff *skb, struct scratch *s, uint32_t number, bool again)
 {
     const struct ebpf_port_value *port = bpf_map_lookup_elem(&ports, &number);
 
+    if (again) {
+        return end_packet(skb, s, port ? port->ifindex : 0);
+    }
     return port && port->ifindex ? (int) bpf_redirect(port->ifindex, 0) : TC_ACT_SHOT;
 }
 
-/* The key's metadata is in 's'. What is more than sending is another program: the two together would be too long for the verifier of Linux 6.1. */
+/* The key's metadata is in 's'. 'again': it has been looked up before, and may be a copy. What is more than sending is another program: the two together would be
+ * too long for the verifier of Linux 6.1. */
 static __always_inline int
-forward(struct __sk_buff *skb, struct scratch *s, const struct ebpf_config *config)
+forward(struct __sk_buff *skb, struct scratch *s, const struct ebpf_config *config, bool again)
 {
     const struct ebpf_flow_value *flow = NULL;
     union ebpf_todo todo = {.whole = 0};
@@ -52,12 +57,12 @@ forward(struct __sk_buff *skb, struct scratch *s, const struct ebpf_config *conf
     }
     if (!flow || todo.flags & EBPF_FLOW_SLOW) {
         upcall(skb, s, NULL, EBPF_MAX_PACKET);
-        return TC_ACT_SHOT;
+        return again ? end_packet(skb, s, 0) : TC_ACT_SHOT;
     }
     credit(s, config, slot, frame_len(skb), s->key.tcp_flags);
     front_remember(s, flow, slot, todo);
     if (todo.flags & EBPF_FLOW_OUTPUT) {
-        return send_to(todo.port);
+        return send_to(skb, s, todo.port, again);
     }
     s->todo = todo;
     bpf_tail_call(skb, &programs, EBPF_PROGRAM_EXECUTE);
@@ -85,7 +90,7 @@ sluice_execute(struct __sk_buff *skb)
         bpf_tail_call(skb, &programs, EBPF_PROGRAM_AGAIN);
         count(EBPF_FAILED, 1); /* Looked up too often. */
     }
-    return r.redirect ? (int) bpf_redirect(r.redirect, 0) : TC_ACT_SHOT;
+    return end_packet(skb, s, r.redirect);
 }
 
 SEC("tc")
@@ -100,7 +105,7 @@ sluice_again(struct __sk_buff *skb)
         return TC_ACT_SHOT;
     }
     s->has_front = false;
-    return forward(skb, s, config);
+    return forward(skb, s, config, true);
 }
 
 SEC("tc")
@@ -124,11 +129,12 @@ sluice_port(struct __sk_buff *skb)
     found = front_find(skb, s, config, &front, &todo);
     if (found) {
         credit(s, config, found - 1, frame_len(skb), front.tcp_flags);
-        return todo.n ? send_to(todo.port) : TC_ACT_SHOT;
+        return todo.n ? send_to(skb, s, todo.port, false) : TC_ACT_SHOT;
     }
     s->key.skb_priority = skb->priority;
     s->key.pkt_mark = skb->mark;
     s->key.dp_hash = 0;
     s->key.recirc_id = 0;
-    return forward(skb, s, config);
+    begin_without_copies(s);
+    return forward(skb, s, config, false);
 }

@@ -15,7 +15,7 @@
 
 #include "lib/flow/key_layout.h"
 
-#define EBPF_ABI 6 /* Changes with this file: what another version left is not adopted. */
+#define EBPF_ABI 7 /* Changes with this file: what another version left is not adopted. */
 
 #define EBPF_META_FIRST (offsetof(struct flow_key, skb_priority) / 8)
 #define EBPF_META_WORDS 3
@@ -31,6 +31,7 @@ _Static_assert(offsetof(struct flow_key, skb_priority) % 8 == 0
 #define EBPF_MAX_HANDLERS 64
 #define EBPF_MAX_ACTS 64 /* Of one flow. */
 #define EBPF_MAX_METERS 1024
+#define EBPF_MAX_COPIES 8 /* Of copies, at once. */
 #define EBPF_MAX_PACKET 65535
 
 /* masks: the words of a key that are looked at, and their bits. */
@@ -112,13 +113,19 @@ enum ebpf_act_kind {
     EBPF_ACT_PRIORITY,    /* skb_priority and skb_mark: arg, under max_len as the mask. */
     EBPF_ACT_MARK,
     EBPF_ACT_HASH,        /* arg: basis. */
-    EBPF_ACT_RECIRC,      /* arg: the new recirc_id. Nothing follows. */
+    EBPF_ACT_RECIRC,      /* arg: the new recirc_id. With 'last' nothing follows, else EBPF_ACT_RESTORE. */
+    EBPF_ACT_SAVE,        /* What follows up to EBPF_ACT_RESTORE is done to a copy. arg: EBPF_SAVE_* of what that changes. */
+    EBPF_ACT_RESTORE,     /* arg: as EBPF_ACT_SAVE has it. */
     /* Each of these may leave out the 'skip' records behind it. */
     EBPF_ACT_SKIP,        /* Always. */
     EBPF_ACT_METER,       /* arg: its number. If the meter drops the packet. */
     EBPF_ACT_SAMPLE,      /* arg: of 2^32, how many are sampled; UINT32_MAX all. If it is not. */
     EBPF_ACT_IF_LONGER,   /* arg: bytes. If the packet, or each segment that it is to be cut into, is not longer. */
 };
+#define EBPF_SAVE_META 1  /* Metadata; that is always saved. */
+#define EBPF_SAVE_TAGS 2
+#define EBPF_SAVE_BYTES 4 /* Of headers. */
+#define EBPF_SAVE_KEY 8   /* The key, since the copy is looked up again. */
 enum ebpf_layer { EBPF_L2, EBPF_ARP, EBPF_IPV4, EBPF_IPV6, EBPF_PORTS, EBPF_SCTP_PORTS, EBPF_ICMP, EBPF_ICMPV6, EBPF_ND, EBPF_ND_SLL, EBPF_ND_TLL };
 /* Checksums that a write has to repair. */
 #define EBPF_SUM_IP 1        /* IPv4's own. */

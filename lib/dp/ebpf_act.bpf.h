@@ -100,9 +100,12 @@ change_tags(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a)
     if (a->kind == EBPF_ACT_PUSH_VLAN) {
         error = (int) bpf_skb_vlan_push(skb, bpf_htons((uint16_t) (a->arg >> 16)), (uint16_t) a->arg);
         s->tags += !error;
+        s->pushed += !error;
     } else if (s->tags) {
         error = (int) bpf_skb_vlan_pop(skb);
         s->tags -= !error;
+        s->pushed -= !error;
+        s->lowest = s->pushed < s->lowest ? s->pushed : s->lowest;
     } else {
         return 0;
     }
@@ -224,6 +227,9 @@ write_field(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a)
     if (is[0] == was[0] && is[1] == was[1] && is[2] == was[2] && is[3] == was[3]) {
         return 0;
     }
+    if (!is_saved(skb, s, (uint32_t) base + a->at)) {
+        return -1;
+    }
     /* First the bytes: the checksum may be among them, as it was. */
     if (bpf_skb_store_bytes(skb, (uint32_t) base + a->at, is, (uint32_t) len, flags)) {
         return -1;
@@ -243,15 +249,16 @@ output(struct run *r, const struct ebpf_act *a)
     if (!port || !port->ifindex) {
         return 0;
     }
-    if (!a->last) {
-        return (int) bpf_clone_redirect(r->skb, port->ifindex, 0);
-    }
     if (max_len) {
         max_len -= r->skb->vlan_present && max_len > 4 ? 4 : 0;
-        if (max_len < r->skb->len && bpf_skb_change_tail(r->skb, max_len, 0)) {
-            upcall(r->skb, r->s, a, a->max_len); /* The kernel does not cut within headers. */
+        /* What is cut off does not come back, and the kernel does not cut within headers. */
+        if (max_len < r->skb->len && (!a->last || r->s->depth || bpf_skb_change_tail(r->skb, max_len, 0))) {
+            upcall(r->skb, r->s, a, a->max_len);
             return 0;
         }
+    }
+    if (!a->last) {
+        return (int) bpf_clone_redirect(r->skb, port->ifindex, 0);
     }
     r->redirect = port->ifindex;
     return 0;
@@ -354,7 +361,16 @@ act_one(uint32_t i, struct run *r)
         break;
     case EBPF_ACT_RECIRC:
         r->recirc_id = a->arg;
+        if (!a->last) {
+            put_off(r->s, at + 1, r->s->todo.n - i - 1);
+        }
         return 1;
+    case EBPF_ACT_SAVE:
+        error = save(r->skb, r->s, a->arg);
+        break;
+    case EBPF_ACT_RESTORE:
+        error = restore(r->skb, r->s, a->arg);
+        break;
     case EBPF_ACT_SKIP:
     case EBPF_ACT_METER:
     case EBPF_ACT_SAMPLE:
@@ -366,8 +382,11 @@ act_one(uint32_t i, struct run *r)
     }
     if (error) {
         count(EBPF_FAILED, 1);
-        /* A packet that is half changed is not sent. A clone that could not be is no reason not to send others. */
-        return a->kind != EBPF_ACT_OUTPUT;
+        if (a->kind == EBPF_ACT_OUTPUT) {
+            return 0; /* No reason not to send others. */
+        }
+        r->s->depth = 0; /* A packet that is half changed is not sent, nor what it is a copy of. */
+        return 1;
     }
     return 0;
 }

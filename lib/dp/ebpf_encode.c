@@ -179,57 +179,93 @@ skip_to_end(struct encoding *e, uint32_t from)
     }
 }
 
-/* Does the list leave the packet as it is for who comes after? */
-static bool
-changes_nothing(const void *list, size_t size)
+/* What the list changes in the packet for who comes after: EBPF_SAVE_* bits. Lists within, and recirculation, see to it themselves that it is nothing. */
+static uint32_t
+changes_of(const void *list, size_t size)
 {
     const struct action *a;
+    uint32_t changes = 0;
+
+    ACTION_FOR_EACH (a, list, size) {
+        const struct action_set *s = (const struct action_set *) a;
+
+        switch ((enum action_kind) a->kind) {
+        case ACTION_PUSH_VLAN:
+        case ACTION_POP_VLAN:
+            changes |= EBPF_SAVE_TAGS;
+            break;
+        case ACTION_SET:
+            changes |= s->group == SET_SKB_PRIORITY || s->group == SET_SKB_MARK ? EBPF_SAVE_META : EBPF_SAVE_BYTES;
+            break;
+        case ACTION_HASH:
+            changes |= EBPF_SAVE_META;
+            break;
+        default:
+            break;
+        }
+    }
+    return changes;
+}
+
+/* Does a list send a part of the packet? Then the rest is gone. */
+static bool
+cuts(const void *list, size_t size)
+{
+    const struct action *a;
+    bool trunc = false;
 
     ACTION_FOR_EACH (a, list, size) {
         const struct action_check_len *check = (const struct action_check_len *) a;
-        size_t nested_size;
-        const void *nested;
+        size_t nested_size = 0;
+        const void *nested = NULL;
 
-        switch ((enum action_kind) a->kind) {
-        case ACTION_OUTPUT:
-        case ACTION_USERSPACE:
-        case ACTION_METER:
-        case ACTION_TRUNC:
-        case ACTION_DROP:
-            break;
-        case ACTION_CLONE:
-        case ACTION_SAMPLE:
+        if (a->kind == ACTION_CLONE || a->kind == ACTION_SAMPLE) {
             nested = action_nested(a, &nested_size);
-            if (!changes_nothing(nested, nested_size)) {
-                return false;
-            }
-            break;
-        case ACTION_CHECK_LEN:
-            if (!changes_nothing(check + 1, a->size - sizeof *check)) {
-                return false;
-            }
-            break;
-        default:
-            return false;
+        } else if (a->kind == ACTION_CHECK_LEN) {
+            nested = check + 1;
+            nested_size = a->size - sizeof *check;
         }
+        if ((trunc && a->kind == ACTION_OUTPUT) || (nested && cuts(nested, nested_size))) {
+            return true;
+        }
+        trunc = a->kind == ACTION_TRUNC || (trunc && a->kind != ACTION_USERSPACE);
     }
-    return true;
+    return false;
 }
 
-static void encode_list(struct encoding *, const void *list, size_t size);
+static void encode_list(struct encoding *, const void *list, size_t size, bool last);
 
-/* A list of its own: what it does to the packet stays inside. Programs have one packet: it may change it where nobody comes after. */
+/* A list of its own: what it does to the packet stays inside. Programs have one packet: it is put back as it was, but where nobody comes after. */
 static void
 encode_apart(struct encoding *e, const void *list, size_t size, bool last)
 {
-    uint32_t max_len = e->max_len;
+    uint32_t max_len = e->max_len, changes = last ? 0 : changes_of(list, size);
 
-    if (!last && !changes_nothing(list, size)) {
-        e->why = "it changes a copy and goes on with the packet";
-        return;
+    if (changes) {
+        put(e, EBPF_ACT_SAVE)->arg = changes;
     }
-    encode_list(e, list, size);
+    encode_list(e, list, size, last);
+    if (changes) {
+        put(e, EBPF_ACT_RESTORE)->arg = changes;
+    }
     e->max_len = max_len;
+}
+
+static void
+encode_recirc(struct encoding *e, uint32_t id, bool last)
+{
+    const uint32_t all = EBPF_SAVE_META | EBPF_SAVE_TAGS | EBPF_SAVE_BYTES | EBPF_SAVE_KEY;
+    struct ebpf_act *act;
+
+    if (!last) {
+        put(e, EBPF_ACT_SAVE)->arg = all;
+    }
+    act = put(e, EBPF_ACT_RECIRC);
+    act->arg = id;
+    act->last = last;
+    if (!last) {
+        put(e, EBPF_ACT_RESTORE)->arg = all;
+    }
 }
 
 static void
@@ -297,8 +333,7 @@ encode_one(struct encoding *e, const struct action *a, bool last)
         set(e, (const struct action_set *) a);
         break;
     case ACTION_RECIRC:
-        put(e, EBPF_ACT_RECIRC)->arg = ((const struct action_recirc *) a)->id;
-        e->why = last ? e->why : "it goes on after recirculation";
+        encode_recirc(e, ((const struct action_recirc *) a)->id, last);
         break;
     case ACTION_HASH:
         put(e, EBPF_ACT_HASH)->arg = ((const struct action_hash *) a)->basis;
@@ -344,15 +379,34 @@ end_at_meters(struct encoding *e, uint32_t first)
     }
 }
 
+/* What sends a part of the packet comes last, where the end of the packet is wanted no more. */
 static void
-encode_list(struct encoding *e, const void *list, size_t size)
+encode_late(struct encoding *e, const struct action *a, size_t rest)
+{
+    uint32_t max_len = e->max_len;
+
+    e->max_len = a->kind == ACTION_OUTPUT ? 0 : max_len;
+    encode_apart(e, action_next(a), rest, false);
+    e->max_len = max_len;
+    encode_one(e, a, true);
+}
+
+/* 'last': nothing comes after the list. */
+static void
+encode_list(struct encoding *e, const void *list, size_t size, bool last)
 {
     const uint8_t *end = (const uint8_t *) list + size;
     uint32_t first = e->n;
     const struct action *a;
 
     ACTION_FOR_EACH (a, list, size) {
-        encode_one(e, a, (const uint8_t *) action_next(a) >= end);
+        size_t rest = (size_t) (end - (const uint8_t *) action_next(a));
+
+        if (last && rest && ((e->max_len && a->kind == ACTION_OUTPUT) || cuts(a, a->size))) {
+            encode_late(e, a, rest);
+            break;
+        }
+        encode_one(e, a, last && !rest);
         if (e->why || a->kind == ACTION_DROP) {
             break;
         }
@@ -370,36 +424,12 @@ is_last(const struct ebpf_act *acts, uint32_t n, uint32_t i)
     return i >= n;
 }
 
-/* An output of a part cannot be taken back. If but outputs of the whole to other ports follow, it may as well come last. */
-static bool
-put_last(struct ebpf_act *acts, uint32_t n, uint32_t i)
-{
-    struct ebpf_act part = acts[i];
-
-    for (uint32_t j = 0; j < n; j++) {
-        uint32_t resumed = j + 1 + acts[j].skip;
-
-        /* Either both its old place and the new one are skipped, or neither. */
-        if (j < i ? resumed > i && resumed < n : j > i && (acts[j].kind != EBPF_ACT_OUTPUT || acts[j].max_len || acts[j].arg == part.arg)) {
-            return false;
-        }
-    }
-    memmove(&acts[i], &acts[i + 1], (n - i - 1) * sizeof *acts);
-    acts[n - 1] = part;
-    return true;
-}
-
 const char *
 ebpf_encode(const void *actions, size_t len, struct ebpf_act *acts, uint32_t *n)
 {
     struct encoding e = {.acts = acts};
 
-    encode_list(&e, actions, len);
-    for (uint32_t i = 0; !e.why && i < e.n; i++) {
-        if (acts[i].kind == EBPF_ACT_OUTPUT && acts[i].max_len && !is_last(acts, e.n, i) && !put_last(acts, e.n, i)) {
-            e.why = "it goes on after the output of a part";
-        }
-    }
+    encode_list(&e, actions, len, true);
     for (uint32_t i = 0; !e.why && i < e.n; i++) {
         if (acts[i].kind == EBPF_ACT_OUTPUT) {
             acts[i].last = is_last(acts, e.n, i);

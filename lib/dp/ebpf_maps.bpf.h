@@ -3,6 +3,8 @@
 #ifndef LIB_DP_EBPF_MAPS_BPF_H
 #define LIB_DP_EBPF_MAPS_BPF_H 1
 
+#define NOT_SAVED UINT32_MAX
+
 /* What a packet on its way needs, one for each processor: nothing that runs in a receive softirq is interrupted by another of its kind. */
 #define SCRATCH_PORT_BITS 3
 struct scratch {
@@ -16,6 +18,10 @@ struct scratch {
     be16 l4_sum;         /* The checksum in it; of SCTP one word, which is 0 if that is. */
     uint32_t skip;       /* So many records of the flow. Not on the stack: before 6.7 the verifier takes what it is at a loop's first turn for what it always is. */
     union ebpf_todo todo; /* For the program that executes it. */
+    /* Of copies (lib/dp/ebpf_copy.bpf.h). */
+    uint32_t depth;      /* So many are begun. */
+    int32_t pushed, lowest; /* Tags, less those popped; the least that was since the last was begun. */
+    uint32_t saved_end, saved_l4; /* Distances from the packet's end: of where what is saved ends (NOT_SAVED: nothing has to be), and of the saved transport header; 0: none. */
     uint32_t turn;       /* Of ways of the cache that are given up. */
     uint16_t last_ports[1 << SCRATCH_PORT_BITS]; /* By the low bits of the ifindex. */
     uint64_t ticks, now_ns; /* The clock when it was looked at last. */

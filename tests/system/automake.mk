@@ -16,6 +16,7 @@ EXTRA_DIST += \
 	tests/system/test_appctl.py \
 	tests/system/test_database.py \
 	tests/system/test_ebpf.py \
+	tests/system/test_ebpf_actions.py \
 	tests/system/test_ebpf_upcalls.py \
 	tests/system/test_forwarding.py \
 	tests/system/test_hw.py \

@@ -112,6 +112,30 @@ test_records_are_left_out(void **state)
     assert_true(n == 2 && a[0].arg == 3 && !a[0].max_len && a[1].max_len == 100);
 }
 
+/* What is done to a copy is between these two; what of the packet has to be put back is said with both. */
+static void
+test_copies_are_marked(void **state)
+{
+    struct ebpf_act a[EBPF_MAX_ACTS];
+    uint32_t n;
+
+    assert_null(encode("clone(push_vlan(vid=5,pcp=3),3),2", a, &n));
+    assert_true(n == 5 && a[0].kind == EBPF_ACT_SAVE && a[0].arg == EBPF_SAVE_TAGS && a[2].arg == 3 && !a[2].last);
+    assert_true(a[3].kind == EBPF_ACT_RESTORE && a[3].arg == EBPF_SAVE_TAGS && a[4].arg == 2 && a[4].last);
+    assert_null(encode("sample(sample=50%,actions(meter(1),set(eth(src=00:01:02:03:04:05)),3)),2", a, &n));
+    assert_true(n == 7 && a[0].skip == 5 && a[1].kind == EBPF_ACT_SAVE && a[1].arg == EBPF_SAVE_BYTES);
+    assert_true(a[2].kind == EBPF_ACT_METER && a[2].skip == 2 && a[5].kind == EBPF_ACT_RESTORE); /* Which the meter does not leave out. */
+    assert_null(encode("recirc(0x1),3", a, &n));
+    assert_true(n == 4 && a[0].kind == EBPF_ACT_SAVE && a[0].arg & EBPF_SAVE_KEY && !a[1].last && a[2].kind == EBPF_ACT_RESTORE && a[3].last);
+    assert_null(encode("3,recirc(0x1)", a, &n));
+    assert_true(n == 2 && a[1].last);
+    /* What a part is sent of is changed no more. */
+    assert_null(encode("trunc(100),2,push_vlan(vid=5,pcp=3),3", a, &n));
+    assert_true(n == 5 && a[0].kind == EBPF_ACT_SAVE && a[2].arg == 3 && !a[2].last && a[4].arg == 2 && a[4].max_len == 100 && a[4].last);
+    assert_null(encode("trunc(100),2,trunc(50),3", a, &n));
+    assert_true(n == 2 && a[0].arg == 3 && a[0].max_len == 50 && !a[0].last && a[1].arg == 2 && a[1].max_len == 100 && a[1].last);
+}
+
 /* A packet a second, three at once; three kilobits at once. */
 static void
 test_meter_has_its_buckets(void **state)
@@ -147,13 +171,8 @@ test_what_programs_cannot_do_has_a_reason(void **state)
     static const struct {
         const char *actions, *why;
     } refused[] = {
-        {"sample(sample=50%,actions(push_vlan(vid=5,pcp=3),3)),2", "a copy"},
-        {"check_pkt_len(size=200,gt(2),le(recirc(0x1))),3", "a copy"},
         {"ct,recirc(0x1)", "tracks connections"},
         {"set(tunnel(tun_id=0x5,dst=2.2.2.2,ttl=64,flags(key))),2", "tunnel"},
-        {"trunc(100),2,push_vlan(vid=5,pcp=3),3", "output of a part"},
-        {"trunc(100),2,trunc(50),3", "output of a part"},
-        {"trunc(100),2,2", "output of a part"},
     };
     struct ebpf_act acts[EBPF_MAX_ACTS];
     struct buf many = BUF_EMPTY;
@@ -307,6 +326,7 @@ main(void)
         cmocka_unit_test(test_every_field_of_packets_is_in_the_key),
         cmocka_unit_test(test_actions_become_records),
         cmocka_unit_test(test_records_are_left_out),
+        cmocka_unit_test(test_copies_are_marked),
         cmocka_unit_test(test_meter_has_its_buckets),
         cmocka_unit_test(test_what_programs_cannot_do_has_a_reason),
         cmocka_unit_test(test_space_is_lent_once),

@@ -150,9 +150,13 @@ ebpf_features(const struct dp *dp)
 static void
 ebpf_lookup_stats(struct dp *dp, uint64_t *hit, uint64_t *missed, uint64_t *lost, uint64_t *n_flows, uint64_t *mask_hits, uint32_t *n_masks)
 {
-    const struct ebpf *e = ebpf_cast(dp);
+    struct ebpf *e = ebpf_cast(dp);
 
     user_lookup_stats(dp, hit, missed, lost, n_flows, mask_hits, n_masks);
+    pthread_mutex_lock(&e->mutex);
+    *n_flows = e->flows.n;
+    *n_masks += e->config->n_masks[e->config->active];
+    pthread_mutex_unlock(&e->mutex);
     *hit += ebpf_total(e, EBPF_HIT);
     *lost += ebpf_total(e, EBPF_LOST);
     *mask_hits += ebpf_total(e, EBPF_MASK_LOOKUPS);

@@ -2,8 +2,9 @@
 // The eBPF datapath ("ebpf"): a kernel datapath for kernels without openvswitch.ko. Programs on the TC hook of the ports' devices hold the megaflows in maps
 // (lib/dp/ebpf_abi.h) and forward by themselves. What they have no flow for, or a flow that they cannot execute, goes up through a ring buffer.
 //
-// Behind them stands the userspace datapath (lib/dp/user.h), which is part of this one: it has every flow, its executor is the slow path, and
-// what goes up is a packet received by it. So a packet that the daemon executes, looks up again or refuses goes the same way with both.
+// Behind them stands the userspace datapath (lib/dp/user.h), which is part of this one: its executor is the slow path, and what goes up is a packet
+// received by it. It has the flows that are not in the maps; for the others it asks here. So a flow is kept once, and a packet that the daemon executes,
+// looks up again or refuses goes the same way with both.
 //
 // Ports. A device of the host is given one program at its ingress hook, which takes all that comes in: tcx where the kernel has it (6.6), which chains
 // behind the programs of others, else a filter of clsact. What stands at tcx comes before all filters, so it is clsact, too, where filters of TC have to see
@@ -38,15 +39,18 @@ struct ebpf_flow {
     struct hnode node; /* In ebpf.flows, by ufid. */
     dp_ufid ufid;
     uint32_t slot;
-    bool in_map;
-    bool adopted;    /* Of an earlier daemon: what is behind does not know its actions yet. */
+    bool in_map;     /* Else it is one of 'user', which has what follows 'why'. */
+    bool adopted;    /* Of an earlier daemon: its actions are not known yet. */
     const char *why; /* What keeps programs from executing it; NULL: nothing. */
+    struct user_actions *actions; /* RCU. NULL: not known. */
+    struct dp_stats *executed;    /* Of the packets that the daemon executed. NULL: none yet. */
 };
 
 /* A tuple. */
 struct ebpf_mask_user {
     uint32_t n_flows; /* 0: free. */
     uint64_t seen, hits; /* Lookups counted by the programs; those of late. */
+    struct flow_sparse *whole; /* With bits of words that no packet has. NULL: its flows were adopted, and nobody knows. */
 };
 
 /* Numbers of 0 .. size-1 lent in blocks of 1, 2, 4 ... 64. What is given back is lent again only after a grace period of the kernel's RCU, since a program may
@@ -139,6 +143,7 @@ void ebpf_space_put(struct ebpf_space *, uint32_t first, uint32_t n);
 const char *ebpf_encode(const void *actions, size_t len, struct ebpf_act *, uint32_t *n);
 /* The mask as the programs have it, and the key's words under it; the rest is 0. false: no packet that the programs see can match. */
 bool ebpf_encode_key(const struct flow_key *key, const struct flow_key *mask, uint64_t words[EBPF_KEY_WORDS], struct ebpf_mask *);
+void ebpf_decode_key(const uint64_t words[EBPF_KEY_WORDS], const struct ebpf_mask *, struct flow_key *); /* The opposite, but for words that no packet has. */
 
 /* ebpf_hook.c. The program on a port's device; main thread. 0, or -errno and '*why' (caller frees) says what stands in the way. Where it has been elsewhere on the
  * device it moves. */
@@ -169,20 +174,33 @@ void ebpf_ports_close(struct ebpf *, bool destroy);
 int ebpf_table_add(struct ebpf *, uint32_t slot, const uint64_t words[EBPF_KEY_WORDS], uint16_t mask, union ebpf_todo);
 void ebpf_table_del(struct ebpf *, uint32_t slot);
 bool ebpf_table_has(const struct ebpf *, uint32_t slot); /* Would the programs find it? */
+bool ebpf_table_find(const struct ebpf *, const struct flow_key *, uint32_t *slot); /* As the programs find it. false: they would not. */
 void ebpf_table_set_todo(struct ebpf *, uint32_t slot, union ebpf_todo);
 void ebpf_counters_clear(struct ebpf *, uint32_t slot);
 void ebpf_counters_add(const struct ebpf *, uint32_t slot, struct dp_stats *); /* Of all processors. */
 
+/* ebpf_mask.c. Under e->mutex. */
+int ebpf_mask_get(struct ebpf *, const struct ebpf_mask *, const struct flow_key *whole, uint16_t *id); /* For one flow more. 0 or -ENOSPC. */
+void ebpf_mask_put(struct ebpf *, uint32_t id);
+void ebpf_mask_whole(const struct ebpf *, uint32_t id, struct flow_key *);
+void ebpf_masks_sort(struct ebpf *);    /* By their hits. */
+void ebpf_masks_publish(struct ebpf *); /* The programs look up tuples of e->masks from now on. */
+
 /* ebpf_flow.c */
 void ebpf_flow_put(struct dp *, struct dp_flow_put *, size_t n);
 void ebpf_flow_del(struct dp *, struct dp_flow_del *, size_t n);
-int ebpf_flow_get(struct dp *, const dp_ufid *, void (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);
-int ebpf_flow_dump(struct dp *, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);
 int ebpf_flow_flush(struct dp *);
 void ebpf_flows_close(struct ebpf *);
-
+/* Under e->mutex. */
 struct ebpf_flow *ebpf_flow_new(struct ebpf *, dp_ufid); /* In e->flows and in no map. */
-void ebpf_masks_publish(struct ebpf *);                  /* The programs look up tuples of e->masks from now on. */
+struct ebpf_flow *ebpf_flow_find(const struct ebpf *, const dp_ufid *);
+void ebpf_flow_stats(const struct ebpf *, const struct ebpf_flow *, struct dp_stats *); /* Adds them; of one in the maps. */
+void ebpf_flows_take_in(struct ebpf *); /* Those that stayed with the daemon for want of room, if others have left. */
+
+/* ebpf_seen.c: flows as others see them. */
+int ebpf_flow_get(struct dp *, const dp_ufid *, void (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);
+int ebpf_flow_dump(struct dp *, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);
+const struct user_actions *ebpf_flow_execute(struct user_dp *, const struct packet *, const struct flow_key *); /* As user_source.find. */
 
 /* ebpf_adopt.c. Before there are threads. How many flows were adopted. */
 size_t ebpf_adopt(struct ebpf *);

@@ -14,16 +14,6 @@ struct adoption {
     size_t n;
 };
 
-/* The opposite of ebpf_encode_key(). */
-static void
-expand(const uint64_t words[EBPF_KEY_WORDS], const struct ebpf_mask *m, struct flow_key *key)
-{
-    memset(key, 0, sizeof *key);
-    for (uint32_t i = 0; i < m->n; i++) {
-        flow_key_words(key)[m->at[i]] = words[i];
-    }
-}
-
 static bool
 is_sound_mask(const struct ebpf_mask *m)
 {
@@ -47,23 +37,14 @@ adopt_one(struct adoption *a, uint32_t slot)
 {
     struct ebpf *e = a->e;
     const struct ebpf_flow_value *v = &e->table.flows[slot];
-    const struct ebpf_ufid *ufid = &e->table.ufids[slot];
-    struct flow_key k, mask;
-    struct dp_flow_put put = {.ufid = {ufid->hi, ufid->lo}, .key = &k, .mask = &mask};
+    const dp_ufid ufid = {e->table.ufids[slot].hi, e->table.ufids[slot].lo};
     struct ebpf_flow *f;
 
-    if (v->todo.flags & EBPF_FLOW_SLOW || !ebpf_table_has(e, slot)) {
-        return false;
-    }
-    expand(v->words, &e->table.masks[v->mask], &k);
-    expand(e->table.masks[v->mask].words, &e->table.masks[v->mask], &mask);
-    mask.packet_type = UINT32_MAX;
-    user_flow_put(&e->user.dp, &put, 1);
-    if (put.error) {
+    if (v->todo.flags & EBPF_FLOW_SLOW || !ebpf_table_has(e, slot) || ebpf_flow_find(e, &ufid)) {
         return false;
     }
     e->masks[v->mask].n_flows++;
-    f = ebpf_flow_new(e, put.ufid);
+    f = ebpf_flow_new(e, ufid);
     f->slot = slot;
     f->in_map = f->adopted = true;
     a->slots[slot] = a->masks[v->mask] = true;

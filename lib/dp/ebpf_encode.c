@@ -465,3 +465,12 @@ ebpf_encode_key(const struct flow_key *key, const struct flow_key *mask, uint64_
     /* Nobody tracks connections before the programs. */
     return possible && !(key->ct_state & mask->ct_state) && !(key->ct_zone & mask->ct_zone) && !(key->ct_nw_proto & mask->ct_nw_proto);
 }
+
+void
+ebpf_decode_key(const uint64_t words[EBPF_KEY_WORDS], const struct ebpf_mask *mask, struct flow_key *key)
+{
+    memset(key, 0, sizeof *key);
+    for (uint32_t i = 0; i < mask->n; i++) {
+        flow_key_words(key)[mask->at[i]] = words[i];
+    }
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Megaflows of the eBPF datapath: all are in the userspace datapath behind it; those that programs can look up are in the maps too, with records of their actions, or
-// with the word that the daemon executes them. Where a map is full a flow stays with the daemon alone.
+// Megaflows of the eBPF datapath: those that programs can look up are in the maps, with records of their actions or with the word that the daemon executes them. Others,
+// and those for which a map has no room, stay with the daemon, in the userspace datapath behind it.
 #include <config.h>
 #include <stdlib.h>
 
@@ -14,8 +14,8 @@ COUNTER(ebpf_map_room, "A megaflow that had stayed with the daemon for want of r
 
 static const char no_room[] = "a map of the eBPF programs is full";
 
-static struct ebpf_flow *
-find(const struct ebpf *e, const dp_ufid *ufid)
+struct ebpf_flow *
+ebpf_flow_find(const struct ebpf *e, const dp_ufid *ufid)
 {
     struct hnode *h = htable_first_with_hash(&e->flows, dp_ufid_hash(*ufid));
 
@@ -39,78 +39,6 @@ ebpf_flow_new(struct ebpf *e, dp_ufid ufid)
     return f;
 }
 
-/* The programs read one order while the other is written. */
-void
-ebpf_masks_publish(struct ebpf *e)
-{
-    uint32_t next = !e->config->active, n = 0;
-
-    /* Sorted by insertion, those with most hits first: there are few. */
-    for (unsigned i = 0; i < EBPF_MAX_MASKS; i++) {
-        uint16_t *order = e->config->order[next];
-        uint32_t at = n;
-
-        if (e->masks[i].n_flows) {
-            for (; at && e->masks[order[at - 1]].hits < e->masks[i].hits; at--) {
-                order[at] = order[at - 1];
-            }
-            order[at] = (uint16_t) i;
-            n++;
-        }
-    }
-    e->config->n_masks[next] = n;
-    __atomic_store_n(&e->config->active, next, __ATOMIC_RELEASE);
-}
-
-/* By the hits since the last time, and half of those before. */
-static void
-sort_masks(struct ebpf *e)
-{
-    for (uint32_t i = 0; i < EBPF_MAX_MASKS; i++) {
-        struct ebpf_mask_user *m = &e->masks[i];
-
-        if (m->n_flows) {
-            uint64_t now = ebpf_mask_hits(e, i);
-
-            m->hits = m->hits / 2 + (now - m->seen);
-            m->seen = now;
-        }
-    }
-    ebpf_masks_publish(e);
-}
-
-/* A mask that no flow has any more is written over only after a grace period. */
-static int
-mask_get(struct ebpf *e, const struct ebpf_mask *mask, uint16_t *id)
-{
-    uint32_t new;
-
-    for (uint32_t i = 0; i < EBPF_MAX_MASKS; i++) {
-        if (e->masks[i].n_flows && !memcmp(&e->table.masks[i], mask, sizeof *mask)) {
-            e->masks[i].n_flows++;
-            *id = (uint16_t) i;
-            return 0;
-        }
-    }
-    if (ebpf_space_get(&e->mask_ids, 1, &new)) {
-        return -ENOSPC;
-    }
-    e->table.masks[new] = *mask;
-    e->masks[new] = (struct ebpf_mask_user){1, ebpf_mask_hits(e, new), 0};
-    *id = (uint16_t) new;
-    ebpf_masks_publish(e);
-    return 0;
-}
-
-static void
-mask_put(struct ebpf *e, uint32_t id)
-{
-    if (!--e->masks[id].n_flows) {
-        ebpf_masks_publish(e);
-        ebpf_space_put(&e->mask_ids, id, 1);
-    }
-}
-
 /* Lends and writes the records. */
 static int
 write_acts(struct ebpf *e, const struct ebpf_act *acts, uint32_t n, uint32_t *first)
@@ -123,11 +51,12 @@ write_acts(struct ebpf *e, const struct ebpf_act *acts, uint32_t n, uint32_t *fi
     return error;
 }
 
-static void
-add_counters_of(const struct ebpf *e, const struct ebpf_flow *f, struct dp_stats *s)
+void
+ebpf_flow_stats(const struct ebpf *e, const struct ebpf_flow *f, struct dp_stats *s)
 {
-    if (f->in_map) {
-        ebpf_counters_add(e, f->slot, s);
+    ebpf_counters_add(e, f->slot, s);
+    if (f->executed) {
+        dp_stats_add(s, f->executed);
     }
 }
 
@@ -151,15 +80,25 @@ is_for_frames(const struct ebpf_act *acts, uint32_t n)
     return !n || is_mere_output(&acts[n - 1]);
 }
 
+/* Packets on their way go by the old ones. */
+static void
+set_actions(struct ebpf_flow *f, const void *actions, size_t len)
+{
+    struct user_actions *was = f->actions;
+
+    __atomic_store_n(&f->actions, user_actions_copy(actions, len), __ATOMIC_RELEASE);
+    rcu_postpone_free(was);
+}
+
 /* The actions as records, in 'acts' of the maps where the programs can execute them. */
 static int
-encode(struct ebpf *e, struct ebpf_flow *f, const struct dp_flow_put *put, union ebpf_todo *todo)
+encode(struct ebpf *e, struct ebpf_flow *f, const void *actions, size_t len, union ebpf_todo *todo)
 {
     struct ebpf_act acts[EBPF_MAX_ACTS];
     uint32_t n, first;
     int error;
 
-    f->why = ebpf_encode(put->actions, put->actions_len, acts, &n);
+    f->why = ebpf_encode(actions, len, acts, &n);
     if (f->why) {
         COUNTER_INC(ebpf_flow_slow);
     }
@@ -196,10 +135,10 @@ install(struct ebpf *e, struct ebpf_flow *f, const struct dp_flow_put *put)
     if (ebpf_space_get(&e->slots, 1, &f->slot)) {
         goto full;
     }
-    if (encode(e, f, put, &todo)) {
+    if (encode(e, f, put->actions, put->actions_len, &todo)) {
         goto no_acts;
     }
-    if (mask_get(e, &mask, &id)) {
+    if (ebpf_mask_get(e, &mask, put->mask, &id)) {
         goto no_mask;
     }
     ebpf_counters_clear(e, f->slot);
@@ -207,11 +146,12 @@ install(struct ebpf *e, struct ebpf_flow *f, const struct dp_flow_put *put)
     if (ebpf_table_add(e, f->slot, words, id, todo)) {
         goto no_room_in_chain;
     }
+    set_actions(f, put->actions, put->actions_len);
     f->in_map = true;
     return;
 
 no_room_in_chain:
-    mask_put(e, id);
+    ebpf_mask_put(e, id);
 no_mask:
     forget_acts(e, todo);
 no_acts:
@@ -222,35 +162,28 @@ full:
     e->crowded = true;
 }
 
-/* Out of the maps; its counters are added to 's'. */
+/* Out of the maps. */
 static void
-uninstall(struct ebpf *e, struct ebpf_flow *f, struct dp_stats *s)
+uninstall(struct ebpf *e, struct ebpf_flow *f, struct dp_stats *last)
 {
     const struct ebpf_flow_value *v = &e->table.flows[f->slot];
 
-    if (f->in_map) {
-        ebpf_table_del(e, f->slot);
-        ebpf_counters_add(e, f->slot, s);
-        mask_put(e, v->mask);
-        forget_acts(e, v->todo);
-        ebpf_space_put(&e->slots, f->slot, 1);
-        f->in_map = false;
-        e->room = true;
-    }
+    ebpf_table_del(e, f->slot);
+    ebpf_flow_stats(e, f, last);
+    ebpf_mask_put(e, v->mask);
+    forget_acts(e, v->todo);
+    ebpf_space_put(&e->slots, f->slot, 1);
+    f->in_map = false;
+    e->room = true;
 }
 
+/* What the programs do from now on with a flow in the maps. */
 static void
-modify(struct ebpf *e, struct ebpf_flow *f, struct dp_flow_put *put)
+change(struct ebpf *e, struct ebpf_flow *f, const void *actions, size_t len)
 {
-    union ebpf_todo was, todo;
+    union ebpf_todo was = e->table.flows[f->slot].todo, todo;
 
-    f->adopted = false;
-    if (!f->in_map) {
-        return;
-    }
-    add_counters_of(e, f, &put->stats);
-    was = e->table.flows[f->slot].todo;
-    if (!encode(e, f, put, &todo)) {
+    if (!encode(e, f, actions, len, &todo)) {
         ebpf_table_set_todo(e, f->slot, todo);
         forget_acts(e, was);
         return;
@@ -263,50 +196,98 @@ modify(struct ebpf *e, struct ebpf_flow *f, struct dp_flow_put *put)
     COUNTER_INC(ebpf_map_full);
 }
 
-/* Flows that stayed with the daemon for want of room try again, now that others have left. */
 static void
-take_in(struct ebpf *e)
+modify(struct ebpf *e, struct ebpf_flow *f, struct dp_flow_put *put)
 {
-    struct hnode *h;
+    if (!f->in_map) {
+        user_flow_put(&e->user.dp, put, 1);
+        return;
+    }
+    put->stats = (struct dp_stats){.packets = 0};
+    ebpf_flow_stats(e, f, &put->stats);
+    f->adopted = false;
+    set_actions(f, put->actions, put->actions_len);
+    change(e, f, put->actions, put->actions_len);
+}
 
+/* Out of the userspace datapath into the maps. */
+static void
+move(struct ebpf *e, struct ebpf_flow *f)
+{
+    const struct user_flow *u = user_flow_find(&e->user, &f->ufid);
+    struct dp_flow_put put = {.ufid = f->ufid, .actions = u->actions->data, .actions_len = u->actions->len};
+    struct dp_flow_del del = {.ufid = f->ufid};
+    struct match m;
+
+    match_unpack(u->cls.match, &m);
+    put.key = &m.key;
+    put.mask = &m.mask;
+    install(e, f, &put);
+    if (f->in_map) {
+        user_flow_del(&e->user.dp, &del, 1);
+        f->executed = xmemdup(&del.stats, sizeof del.stats);
+    }
+}
+
+void
+ebpf_flows_take_in(struct ebpf *e)
+{
+    if (!e->crowded || !e->room) {
+        return;
+    }
     e->crowded = e->room = false;
-    for (h = htable_next(&e->flows, NULL); h && !e->crowded; h = htable_next(&e->flows, h)) {
+    for (struct hnode *h = htable_next(&e->flows, NULL); h && !e->crowded; h = htable_next(&e->flows, h)) {
         struct ebpf_flow *f = CONTAINER_OF(h, struct ebpf_flow, node);
-        const struct user_flow *u = f->why == no_room ? user_flow_find(&e->user, &f->ufid) : NULL;
-        struct dp_flow_put put = {.ufid = f->ufid};
-        struct match m;
 
-        if (!u) {
+        if (f->why != no_room) {
             continue;
         }
-        match_unpack(u->cls.match, &m);
-        put.key = &m.key;
-        put.mask = &m.mask;
-        put.actions = u->actions->data;
-        put.actions_len = u->actions->len;
         if (f->in_map) {
-            modify(e, f, &put);
+            change(e, f, f->actions->data, f->actions->len);
         } else {
-            install(e, f, &put);
+            move(e, f);
         }
         COUNTER_ADD(ebpf_map_room, f->why != no_room);
     }
 }
 
 static void
+flow_free(struct ebpf *e, struct ebpf_flow *f)
+{
+    htable_remove(&e->flows, &f->node);
+    rcu_postpone_free(f->actions);
+    free(f->executed);
+    free(f);
+}
+
+/* Where it is in no map the userspace datapath has it, if it takes it. */
+static void
+add(struct ebpf *e, struct dp_flow_put *put)
+{
+    struct ebpf_flow *f = ebpf_flow_new(e, put->ufid);
+
+    install(e, f, put);
+    if (!f->in_map) {
+        user_flow_put(&e->user.dp, put, 1);
+        if (put->error) {
+            flow_free(e, f);
+        }
+    }
+}
+
+static void
 put_one(struct ebpf *e, struct dp_flow_put *put)
 {
-    struct ebpf_flow *f;
+    struct ebpf_flow *f = ebpf_flow_find(e, &put->ufid);
 
-    user_flow_put(&e->user.dp, put, 1);
+    put->error = put->modify && !f ? -ENOENT : !put->modify && f ? -EEXIST : 0;
     if (put->error) {
         return;
     }
-    f = find(e, &put->ufid);
-    if (put->modify && f) {
+    if (f) {
         modify(e, f, put);
-    } else if (!f) {
-        install(e, ebpf_flow_new(e, put->ufid), put);
+    } else {
+        add(e, put);
     }
 }
 
@@ -323,26 +304,21 @@ ebpf_flow_put(struct dp *dp, struct dp_flow_put *puts, size_t n)
 }
 
 static void
-flow_free(struct ebpf *e, struct ebpf_flow *f)
-{
-    htable_remove(&e->flows, &f->node);
-    free(f);
-}
-
-static void
 del_one(struct ebpf *e, struct dp_flow_del *del)
 {
-    struct ebpf_flow *f = find(e, &del->ufid);
-    struct dp_stats stats = {.packets = 0};
+    struct ebpf_flow *f = ebpf_flow_find(e, &del->ufid);
 
-    if (f) {
-        uninstall(e, f, &stats);
-        flow_free(e, f);
+    del->error = f ? 0 : -ENOENT;
+    if (!f) {
+        return;
     }
-    user_flow_del(&e->user.dp, del, 1);
-    if (!del->error) {
-        dp_stats_add(&del->stats, &stats);
+    if (f->in_map) {
+        del->stats = (struct dp_stats){.packets = 0};
+        uninstall(e, f, &del->stats);
+    } else {
+        user_flow_del(&e->user.dp, del, 1);
     }
+    flow_free(e, f);
 }
 
 void
@@ -357,76 +333,6 @@ ebpf_flow_del(struct dp *dp, struct dp_flow_del *dels, size_t n)
     pthread_mutex_unlock(&e->mutex);
 }
 
-/* A dump of the userspace datapath on its way to who asked us. */
-struct dump {
-    struct ebpf *e;
-    bool (*fn)(const struct dp_flow_dumped *, void *);
-    void (*one)(const struct dp_flow_dumped *, void *);
-    void *arg;
-};
-
-/* With what the programs know of the flow. */
-static struct dp_flow_dumped
-complete(struct dump *d, const struct dp_flow_dumped *flow)
-{
-    struct dp_flow_dumped out = *flow;
-    const struct ebpf_flow *f;
-
-    pthread_mutex_lock(&d->e->mutex);
-    f = find(d->e, &flow->ufid);
-    if (f) {
-        out.extack = f->why;
-        out.actions_unknown = f->adopted;
-        add_counters_of(d->e, f, &out.stats);
-    }
-    pthread_mutex_unlock(&d->e->mutex);
-    return out;
-}
-
-static bool
-pass_dumped(const struct dp_flow_dumped *flow, void *dump)
-{
-    struct dump *d = dump;
-    struct dp_flow_dumped out = complete(d, flow);
-
-    return d->fn(&out, d->arg);
-}
-
-static void
-pass_got(const struct dp_flow_dumped *flow, void *dump)
-{
-    struct dump *d = dump;
-    struct dp_flow_dumped out = complete(d, flow);
-
-    d->one(&out, d->arg);
-}
-
-int
-ebpf_flow_get(struct dp *dp, const dp_ufid *ufid, void (*fn)(const struct dp_flow_dumped *, void *), void *arg)
-{
-    struct ebpf *e = ebpf_cast(dp);
-    struct dump d = {.e = e, .one = fn, .arg = arg};
-
-    return user_flow_get(dp, ufid, pass_got, &d);
-}
-
-/* As often as somebody looks at all flows the masks are put in order, and what waits for room and which devices take frames is looked after. */
-int
-ebpf_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *), void *arg)
-{
-    struct ebpf *e = ebpf_cast(dp);
-    struct dump d = {.e = e, .fn = fn, .arg = arg};
-
-    pthread_mutex_lock(&e->mutex);
-    if (e->crowded && e->room) {
-        take_in(e);
-    }
-    sort_masks(e);
-    pthread_mutex_unlock(&e->mutex);
-    ebpf_xdp_refresh(e);
-    return user_flow_dump(dp, terse, pass_dumped, &d);
-}
-
 static void
 uninstall_all(struct ebpf *e)
 {
@@ -435,7 +341,9 @@ uninstall_all(struct ebpf *e)
         struct dp_stats ignored = {.packets = 0};
 
         next = htable_next(&e->flows, h);
-        uninstall(e, f, &ignored);
+        if (f->in_map) {
+            uninstall(e, f, &ignored);
+        }
         flow_free(e, f);
     }
 }
@@ -460,6 +368,9 @@ ebpf_flows_close(struct ebpf *e)
     for (struct hnode *h = htable_next(&e->flows, NULL), *next; h; h = next) {
         next = htable_next(&e->flows, h);
         flow_free(e, CONTAINER_OF(h, struct ebpf_flow, node));
+    }
+    for (unsigned i = 0; i < EBPF_MAX_MASKS; i++) {
+        free(e->masks[i].whole);
     }
     htable_destroy(&e->flows);
     ebpf_space_destroy(&e->slots);

@@ -85,6 +85,54 @@ ebpf_table_has(const struct ebpf *e, uint32_t slot)
     return link_to(e, slot);
 }
 
+/* What no packet has that the programs see. */
+static bool
+is_of_programs(const struct flow_key *key)
+{
+    const uint64_t *words = flow_key_cwords(key);
+    uint64_t others = 0;
+
+    for (size_t i = 0; i < EBPF_LAYER_FIRST; i++) {
+        others |= i < EBPF_META_FIRST || i >= EBPF_META_FIRST + EBPF_META_WORDS ? words[i] : 0;
+    }
+    return !others;
+}
+
+static bool
+find_in_tuple(const struct ebpf *e, const struct flow_key *key, uint16_t id, uint32_t *slot)
+{
+    const struct ebpf_mask *m = &e->table.masks[id];
+    uint64_t words[EBPF_KEY_WORDS], digest;
+    uint32_t next;
+
+    for (uint32_t i = 0; i < m->n; i++) {
+        words[i] = flow_key_cwords(key)[m->at[i]] & m->words[i];
+    }
+    digest = digest_of(e, words, id);
+    next = *head_of(e, digest);
+    for (unsigned n = 0; n < EBPF_MAX_CHAIN && next && next <= e->table.n_slots; n++, next = e->table.flows[next - 1].next) {
+        const struct ebpf_flow_value *f = &e->table.flows[next - 1];
+
+        if (f->digest == (uint32_t) (digest >> 32) && f->mask == id && !memcmp(f->words, words, m->n * sizeof *words)) {
+            *slot = next - 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+ebpf_table_find(const struct ebpf *e, const struct flow_key *key, uint32_t *slot)
+{
+    const struct ebpf_config *c = e->config;
+    bool found = false;
+
+    for (uint32_t i = 0; is_of_programs(key) && !found && i < c->n_masks[c->active]; i++) {
+        found = find_in_tuple(e, key, c->order[c->active][i], slot);
+    }
+    return found;
+}
+
 void
 ebpf_table_del(struct ebpf *e, uint32_t slot)
 {

@@ -169,7 +169,7 @@ source_ready(struct user_dp *u, unsigned handler)
     ring_buffer__consume(e->rings[handler]);
 }
 
-const struct user_source ebpf_source = {source_fd, source_ready};
+const struct user_source ebpf_source = {source_fd, source_ready, ebpf_flow_execute};
 
 static int
 ring_open(struct ebpf *e, uint32_t handler)

@@ -78,10 +78,12 @@ struct user_handler {
     size_t n_done;
 };
 
-/* Another source of packets than ports, for who has this datapath behind it: a descriptor for each handler, and what to do when it is readable. */
+/* Another source of packets than ports, for who has this datapath behind it: a descriptor for each handler, and what to do when it is readable; and flows that
+ * are there alone. Handlers' threads; RCU read section. */
 struct user_source {
     int (*fd)(struct user_dp *, unsigned handler);
-    void (*ready)(struct user_dp *, unsigned handler); /* The handler's thread; RCU read section. */
+    void (*ready)(struct user_dp *, unsigned handler);
+    const struct user_actions *(*find)(struct user_dp *, const struct packet *, const struct flow_key *); /* And the flow is credited. NULL: it has none. */
 };
 
 struct user_dp {
@@ -135,6 +137,7 @@ void user_gso_split(const uint8_t *bytes, size_t len, void (*fn)(struct packet *
 
 /* user_flow.c */
 struct user_flow *user_flow_find(const struct user_dp *, const dp_ufid *); /* Under 'mutex', or by the only one who changes flows. */
+struct user_actions *user_actions_copy(const void *actions, size_t len); /* malloc'd; one block. */
 void user_flow_put(struct dp *, struct dp_flow_put *, size_t n);
 void user_flow_del(struct dp *, struct dp_flow_del *, size_t n);
 int user_flow_get(struct dp *, const dp_ufid *, void (*fn)(const struct dp_flow_dumped *, void *arg), void *arg);

@@ -39,8 +39,8 @@ flow_free(void *flow)
     free(f);
 }
 
-static struct user_actions *
-copy_actions(const void *actions, size_t len)
+struct user_actions *
+user_actions_copy(const void *actions, size_t len)
 {
     struct user_actions *a = xmalloc(sizeof *a + len);
 
@@ -71,7 +71,7 @@ flow_add(struct user_dp *u, const struct dp_flow_put *put)
     f = xzalloc(sizeof *f);
     f->cls.match = sparse;
     f->ufid = put->ufid;
-    f->actions = copy_actions(put->actions, put->actions_len);
+    f->actions = user_actions_copy(put->actions, put->actions_len);
     htable_insert(&u->by_ufid, &f->node, dp_ufid_hash(f->ufid));
     if (classifier_insert(u->flows, &f->cls, 0)) {
         abort(); /* Was looked for above. */
@@ -90,7 +90,7 @@ flow_modify(struct user_dp *u, struct dp_flow_put *put)
     }
     get_stats(f, &put->stats);
     was = f->actions;
-    __atomic_store_n(&f->actions, copy_actions(put->actions, put->actions_len), __ATOMIC_RELEASE);
+    __atomic_store_n(&f->actions, user_actions_copy(put->actions, put->actions_len), __ATOMIC_RELEASE);
     rcu_postpone_free(was);
     return 0;
 }
@@ -153,7 +153,7 @@ copy_flow(struct user_dp *u, const dp_ufid *ufid, struct dumped *c)
         *c = (struct dumped){.d = {.ufid = f->ufid, .has_ufid = true, .key = &c->match.key, .mask = &c->match.mask}};
         get_stats(f, &c->d.stats);
         match_unpack(f->cls.match, &c->match);
-        c->actions = copy_actions(f->actions->data, f->actions->len);
+        c->actions = user_actions_copy(f->actions->data, f->actions->len);
         c->d.actions = c->actions->data;
         c->d.actions_len = c->actions->len;
     }

@@ -202,18 +202,29 @@ credit(struct user_flow *f, const struct packet *p, const struct flow_key *key)
     }
 }
 
+/* Those of the packet's flow, which is credited; NULL: it has none. */
+static const struct user_actions *
+find_actions(struct user_dp *u, const struct packet *p, const struct flow_key *key)
+{
+    struct cls_rule *rule = classifier_lookup(u->flows, 0, key, NULL);
+
+    if (rule) {
+        struct user_flow *f = CONTAINER_OF(rule, struct user_flow, cls);
+
+        credit(f, p, key);
+        return __atomic_load_n(&f->actions, __ATOMIC_CONSUME);
+    }
+    return u->source ? u->source->find(u, p, key) : NULL;
+}
+
 /* 'key' is extracted and has its metadata. Takes the packet. */
 static void
 process(struct carrier *c, struct packet *p, struct flow_key *key)
 {
-    struct cls_rule *rule = classifier_lookup(c->u->flows, 0, key, NULL);
+    const struct user_actions *actions = find_actions(c->u, p, key);
 
-    if (rule) {
-        struct user_flow *f = CONTAINER_OF(rule, struct user_flow, cls);
-        const struct user_actions *actions = __atomic_load_n(&f->actions, __ATOMIC_CONSUME);
-
+    if (actions) {
         add(&c->u->n_hit, 1);
-        credit(f, p, key);
         if (execute_actions(p, key, actions->data, actions->len, &user_execute_ops, c)) {
             COUNTER_INC(user_action_refused);
         }

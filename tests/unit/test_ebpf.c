@@ -259,6 +259,34 @@ table_destroy(struct ebpf *e)
 }
 
 static void
+test_flow_of_a_packet_is_found(void **state)
+{
+    static struct ebpf e;
+    struct flow_key key = {.in_port = 3, .eth_type = htons(0x0800), .nw_dst = htonl(0x0a000001)}, mask = {.in_port = UINT32_MAX, .nw_dst = UINT32_MAX}, back;
+    uint64_t words[EBPF_KEY_WORDS];
+    uint32_t slot = 0;
+
+    table_init(&e, 4);
+    assert_true(ebpf_encode_key(&key, &mask, words, &e.table.masks[7]));
+    e.config->n_masks[0] = 1;
+    e.config->order[0][0] = 7;
+    assert_int_equal(ebpf_table_add(&e, 2, words, 7, (union ebpf_todo){.n = 1}), 0);
+    assert_true(ebpf_table_find(&e, &key, &slot));
+    assert_int_equal(slot, 2);
+    ebpf_decode_key(words, &e.table.masks[7], &back);
+    assert_true(back.in_port == 3 && back.nw_dst == key.nw_dst && !back.eth_type);
+    key.ct_mark = 1; /* No packet of the programs has one. */
+    assert_false(ebpf_table_find(&e, &key, &slot));
+    key.ct_mark = 0;
+    key.nw_dst++;
+    assert_false(ebpf_table_find(&e, &key, &slot));
+    key.nw_dst--;
+    ebpf_table_del(&e, 2);
+    assert_false(ebpf_table_find(&e, &key, &slot));
+    table_destroy(&e);
+}
+
+static void
 test_flows_are_found_until_they_go(void **state)
 {
     static struct ebpf e;
@@ -330,6 +358,7 @@ main(void)
         cmocka_unit_test(test_meter_has_its_buckets),
         cmocka_unit_test(test_what_programs_cannot_do_has_a_reason),
         cmocka_unit_test(test_space_is_lent_once),
+        cmocka_unit_test(test_flow_of_a_packet_is_found),
         cmocka_unit_test(test_flows_are_found_until_they_go),
         cmocka_unit_test(test_counters_are_of_all_processors),
     };

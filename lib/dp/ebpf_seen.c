@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// The eBPF datapath's flows as others see them: dumps, and packets that the daemon has in hand.
+#include <config.h>
+#include <stdlib.h>
+
+#include "lib/dp/ebpf.h"
+
+/* A flow, copied for callbacks, which run without the mutex. */
+struct seen {
+    struct dp_flow_dumped d;
+    struct match match;
+    struct user_actions *actions;
+    bool elsewhere; /* It is one of the userspace datapath, which is asked for the rest. */
+};
+
+/* Of one in the maps. */
+static void
+see_content(const struct ebpf *e, const struct ebpf_flow *f, struct seen *s)
+{
+    const struct ebpf_flow_value *v = &e->table.flows[f->slot];
+
+    ebpf_decode_key(v->words, &e->table.masks[v->mask], &s->match.key);
+    ebpf_mask_whole(e, v->mask, &s->match.mask);
+    s->actions = f->actions ? user_actions_copy(f->actions->data, f->actions->len) : user_actions_copy(NULL, 0);
+    s->d.key = &s->match.key;
+    s->d.mask = &s->match.mask;
+    s->d.actions = s->actions->data;
+    s->d.actions_len = s->actions->len;
+}
+
+/* false: there is none. */
+static bool
+see(struct ebpf *e, const dp_ufid *ufid, bool terse, struct seen *s)
+{
+    const struct ebpf_flow *f;
+
+    s->d = (struct dp_flow_dumped){.ufid = *ufid, .has_ufid = true};
+    s->actions = NULL;
+    pthread_mutex_lock(&e->mutex);
+    f = ebpf_flow_find(e, ufid);
+    if (f) {
+        s->d.extack = f->why;
+        s->d.actions_unknown = f->adopted;
+        s->elsewhere = !f->in_map;
+        if (f->in_map) {
+            ebpf_flow_stats(e, f, &s->d.stats);
+        }
+        if (f->in_map && !terse) {
+            see_content(e, f, s);
+        }
+    }
+    pthread_mutex_unlock(&e->mutex);
+    return f;
+}
+
+/* A flow of the userspace datapath on its way to who asked us. */
+struct passing {
+    const char *why;
+    void (*one)(const struct dp_flow_dumped *, void *);
+    bool (*fn)(const struct dp_flow_dumped *, void *);
+    void *arg;
+    bool go_on;
+};
+
+static void
+pass(const struct dp_flow_dumped *flow, void *passing)
+{
+    struct passing *p = passing;
+    struct dp_flow_dumped d = *flow;
+
+    d.extack = p->why;
+    if (p->one) {
+        p->one(&d, p->arg);
+    } else {
+        p->go_on = p->fn(&d, p->arg);
+    }
+}
+
+int
+ebpf_flow_get(struct dp *dp, const dp_ufid *ufid, void (*fn)(const struct dp_flow_dumped *, void *), void *arg)
+{
+    struct seen s;
+
+    if (!see(ebpf_cast(dp), ufid, false, &s)) {
+        return -ENOENT;
+    }
+    if (s.elsewhere) {
+        struct passing p = {.why = s.d.extack, .one = fn, .arg = arg};
+
+        return user_flow_get(dp, ufid, pass, &p);
+    }
+    fn(&s.d, arg);
+    free(s.actions);
+    return 0;
+}
+
+/* The mutex held for as long as it takes to write them down: others change flows meanwhile. */
+static dp_ufid *
+list_all(struct ebpf *e, size_t *n)
+{
+    dp_ufid *all;
+
+    *n = 0;
+    pthread_mutex_lock(&e->mutex);
+    all = xcalloc(e->flows.n + 1, sizeof *all);
+    for (const struct hnode *h = NULL; (h = htable_next(&e->flows, h)) != NULL;) {
+        all[(*n)++] = CONTAINER_OF(h, struct ebpf_flow, node)->ufid;
+    }
+    pthread_mutex_unlock(&e->mutex);
+    return all;
+}
+
+static bool
+pass_one(struct ebpf *e, const dp_ufid *ufid, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *), void *arg)
+{
+    struct seen s;
+    bool go_on;
+
+    if (!see(e, ufid, terse, &s)) {
+        return true;
+    }
+    if (s.elsewhere) {
+        struct passing p = {.why = s.d.extack, .fn = fn, .arg = arg, .go_on = true};
+
+        user_flow_get(&e->user.dp, ufid, pass, &p);
+        return p.go_on;
+    }
+    go_on = fn(&s.d, arg);
+    free(s.actions);
+    return go_on;
+}
+
+/* As often as somebody looks at all flows the masks are put in order, and what waits for room and which devices take frames is looked after. */
+int
+ebpf_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *arg), void *arg)
+{
+    struct ebpf *e = ebpf_cast(dp);
+    bool go_on = true;
+    dp_ufid *all;
+    size_t n;
+
+    pthread_mutex_lock(&e->mutex);
+    ebpf_flows_take_in(e);
+    ebpf_masks_sort(e);
+    pthread_mutex_unlock(&e->mutex);
+    ebpf_xdp_refresh(e);
+    all = list_all(e, &n);
+    for (size_t i = 0; i < n && go_on; i++) {
+        go_on = pass_one(e, &all[i], terse, fn, arg);
+    }
+    free(all);
+    return 0;
+}
+
+static void
+credit(struct ebpf_flow *f, const struct packet *p, const struct flow_key *key)
+{
+    const struct dp_stats one = {1, p->len, now_ms(), ntohs(key->tcp_flags)};
+
+    if (!f->executed) {
+        f->executed = xzalloc(sizeof *f->executed);
+    }
+    dp_stats_add(f->executed, &one);
+}
+
+/* A packet may come up although the programs have its flow: it was on its way when that came, the daemon has to execute it, or the daemon looks the packet up again. */
+const struct user_actions *
+ebpf_flow_execute(struct user_dp *u, const struct packet *p, const struct flow_key *key)
+{
+    struct ebpf *e = CONTAINER_OF(u, struct ebpf, user);
+    const struct user_actions *actions = NULL;
+    uint32_t slot;
+
+    pthread_mutex_lock(&e->mutex);
+    if (ebpf_table_find(e, key, &slot)) {
+        const dp_ufid ufid = {e->table.ufids[slot].hi, e->table.ufids[slot].lo};
+        struct ebpf_flow *f = ebpf_flow_find(e, &ufid);
+
+        if (f && f->actions) {
+            credit(f, p, key);
+            actions = f->actions;
+        }
+    }
+    pthread_mutex_unlock(&e->mutex);
+    return actions;
+}

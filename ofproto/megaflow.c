@@ -9,6 +9,7 @@
 
 struct megaflows {
     struct cds_lfht *table;
+    struct outcomes *outcomes;
     size_t n, max, average; /* Atomic. */
 };
 
@@ -17,7 +18,9 @@ megaflows_create(void)
 {
     struct megaflows *mfs = xzalloc(sizeof *mfs);
 
-    mfs->table = cds_lfht_new_flavor(1024, 1024, 0, CDS_LFHT_AUTO_RESIZE, &urcu_qsbr_flavor, NULL);
+    /* It grows by the number of its elements: grown by the length of chains, which are long until it has grown, it becomes many times larger than it need be. */
+    mfs->table = cds_lfht_new_flavor(4096, 4096, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, &urcu_qsbr_flavor, NULL);
+    mfs->outcomes = outcomes_create();
     return mfs;
 }
 
@@ -45,30 +48,6 @@ megaflows_note_cycle(struct megaflows *mfs)
     __atomic_store_n(&mfs->average, (megaflows_average(mfs) + megaflows_n(mfs)) / 2, __ATOMIC_RELAXED);
 }
 
-static void
-take_effects(struct megaflow *mf, const struct translate_out *out)
-{
-    struct effect *effects = xcalloc(out->n_effects ? out->n_effects : 1, sizeof *effects);
-    size_t n = 0;
-
-    for (size_t i = 0; i < out->n_effects; i++) {
-        if (effect_ref(&out->effects[i])) {
-            effects[n++] = out->effects[i];
-        }
-    }
-    mf->effects = effects;
-    mf->n_effects = n;
-}
-
-static void
-drop_effects(struct effect *effects, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        effect_unref(&effects[i]);
-    }
-    free(effects);
-}
-
 void
 megaflow_datapath_actions(const struct translate_out *out, uint32_t bridge_id, struct buf *list)
 {
@@ -81,39 +60,44 @@ megaflow_datapath_actions(const struct translate_out *out, uint32_t bridge_id, s
     }
 }
 
-struct megaflow *
-megaflow_create(const struct flow_key *key, const struct flow_key *mask, const struct translate_out *out, uint64_t generation)
+/* Takes the outcome. */
+static struct megaflow *
+create(dp_ufid ufid, const struct flow_key *key, const struct outcome *o)
 {
-    struct megaflow *mf = xzalloc(sizeof *mf);
-    struct flow_key masked;
+    struct megaflow *mf = xzalloc(sizeof *mf + outcome_n_words(o) * sizeof mf->key[0]);
+    const uint64_t *words = flow_key_cwords(key);
+    unsigned n = 0;
 
-    flow_key_and(&masked, key, mask);
     cds_lfht_node_init(&mf->node);
-    mf->ufid = dp_ufid_of(&masked, mask);
-    mf->key = flow_sparse_from_key(&masked);
-    mf->mask = flow_sparse_from_key(mask);
-    mf->generation = generation;
+    mf->ufid = ufid;
+    mf->outcome = o;
     mf->created_ms = now_ms();
-    mf->slow = out->slow;
-    take_effects(mf, out);
+    for (uint64_t map = o->map; map; map &= map - 1, n++) {
+        mf->key[n] = words[__builtin_ctzll(map)] & o->mask[n];
+    }
     return mf;
 }
 
 struct megaflow *
-megaflow_adopt(const struct dp_flow_dumped *f)
+megaflow_create(struct megaflows *mfs, const struct flow_key *key, const struct flow_key *mask, const struct translate_out *out, const struct buf *actions,
+                uint64_t generation)
 {
-    struct megaflow *mf = xzalloc(sizeof *mf);
+    const struct outcome *o = outcome_get(mfs->outcomes, mask, out->effects, out->n_effects, actions->data, actions->len);
+    struct megaflow *mf = create(dp_ufid_of(key, mask), key, o);
+
+    mf->generation = generation;
+    return mf;
+}
+
+struct megaflow *
+megaflow_adopt(struct megaflows *mfs, const struct dp_flow_dumped *f)
+{
     struct flow_key mask = *f->mask;
+    struct megaflow *mf;
 
     /* All ports are Ethernet's: what looks at the packet type needs no match on it in the datapath. */
     mask.packet_type = UINT32_MAX;
-    cds_lfht_node_init(&mf->node);
-    mf->ufid = f->ufid;
-    mf->key = flow_sparse_from_key(f->key);
-    mf->mask = flow_sparse_from_key(&mask);
-    mf->actions = f->actions_len ? xmemdup(f->actions, f->actions_len) : xzalloc(1);
-    mf->actions_len = f->actions_len;
-    mf->created_ms = now_ms();
+    mf = create(f->ufid, f->key, outcome_get(mfs->outcomes, &mask, NULL, 0, f->actions, f->actions_len));
     mf->packets = f->stats.packets; /* Credited by the daemon before us, or lost with it. */
     mf->bytes = f->stats.bytes;
     mf->used_ms = f->stats.used_ms;
@@ -122,12 +106,29 @@ megaflow_adopt(const struct dp_flow_dumped *f)
 }
 
 void
+megaflow_match(const struct megaflow *mf, struct flow_key *key, struct flow_key *mask)
+{
+    uint64_t keys[FLOW_KEY_WORDS] = {0}, masks[FLOW_KEY_WORDS] = {0};
+    unsigned n = 0;
+
+    for (uint64_t map = mf->outcome->map; map; map &= map - 1, n++) {
+        unsigned i = (unsigned) __builtin_ctzll(map);
+
+        keys[i] = mf->key[n];
+        masks[i] = mf->outcome->mask[n];
+    }
+    if (key) {
+        memcpy(key, keys, sizeof *key);
+    }
+    if (mask) {
+        memcpy(mask, masks, sizeof *mask);
+    }
+}
+
+void
 megaflow_free(struct megaflow *mf)
 {
-    drop_effects(mf->effects, mf->n_effects);
-    free(mf->actions);
-    free(mf->key);
-    free(mf->mask);
+    outcome_put(mf->outcome);
     free(mf);
 }
 
@@ -193,12 +194,15 @@ megaflows_for_each(const struct megaflows *mfs, bool (*fn)(struct megaflow *, vo
 }
 
 void
-megaflow_retranslated(struct megaflow *mf, const struct translate_out *out, uint64_t generation)
+megaflow_retranslated(struct megaflows *mfs, struct megaflow *mf, const struct translate_out *out, const struct buf *actions, uint64_t generation)
 {
-    drop_effects(mf->effects, mf->n_effects);
-    take_effects(mf, out);
-    mf->slow = out->slow;
+    const struct outcome *was = mf->outcome;
+    struct flow_key mask;
+
+    megaflow_match(mf, NULL, &mask);
+    mf->outcome = outcome_get(mfs->outcomes, &mask, out->effects, out->n_effects, actions->data, actions->len);
     mf->generation = generation;
+    outcome_put(was);
 }
 
 void
@@ -212,5 +216,6 @@ megaflows_destroy(struct megaflows *mfs)
     }
     rcu_drain();
     cds_lfht_destroy(mfs->table, NULL);
+    outcomes_destroy(mfs->outcomes);
     free(mfs);
 }

@@ -77,11 +77,10 @@ credit(struct megaflow *mf, const struct dp_stats *s)
     uint64_t bytes = s->bytes > mf->bytes ? s->bytes - mf->bytes : 0;
 
     if (packets) {
-        effects_apply(mf->effects, mf->n_effects, packets, bytes, s->used_ms);
-        effects_repeat(mf->effects, mf->n_effects, s->used_ms);
+        effects_apply(mf->outcome->effects, mf->outcome->n_effects, packets, bytes, s->used_ms);
+        effects_repeat(mf->outcome->effects, mf->outcome->n_effects, s->used_ms);
         mf->packets = s->packets;
         mf->bytes = s->bytes;
-        mf->tcp_flags |= s->tcp_flags;
         __atomic_store_n(&mf->used_ms, s->used_ms, __ATOMIC_RELAXED);
     }
 }
@@ -109,7 +108,7 @@ delete_flow(struct sweep *sw, struct megaflow *mf)
 {
     struct flow_key *key = xmalloc(sizeof *key);
 
-    flow_sparse_expand(mf->key, key);
+    megaflow_match(mf, key, NULL);
     sw->gone[sw->n_dels] = mf;
     sw->dels[sw->n_dels++] = (struct dp_flow_del){.ufid = mf->ufid, .key = key};
     if (sw->n_dels == BATCH) {
@@ -119,7 +118,7 @@ delete_flow(struct sweep *sw, struct megaflow *mf)
 
 /* Puts the new actions in place of the old ones; false if the datapath would not have them. */
 static bool
-modify_flow(struct sweep *sw, struct megaflow *mf, const struct flow_key *key, const struct flow_key *mask)
+modify_flow(struct sweep *sw, const struct megaflow *mf, const struct flow_key *key, const struct flow_key *mask)
 {
     struct dp_flow_put put = {.ufid = mf->ufid,
                               .key = key,
@@ -127,16 +126,9 @@ modify_flow(struct sweep *sw, struct megaflow *mf, const struct flow_key *key, c
                               .actions = sw->actions.data,
                               .actions_len = sw->actions.len,
                               .modify = true};
-    void *old = mf->actions;
 
     place_flow_put(sw->rv->datapath->place, &put, 1);
-    if (put.error) {
-        return false;
-    }
-    rcu_assign_pointer(mf->actions, xmemdup(sw->actions.data, sw->actions.len ? sw->actions.len : 1));
-    mf->actions_len = sw->actions.len;
-    rcu_postpone_free(old);
-    return true;
+    return !put.error;
 }
 
 /* Bits that the new translation looks at must be looked at by the megaflow already: else it would cover packets it must not. */
@@ -163,8 +155,7 @@ translate_again(struct sweep *sw, struct megaflow *mf)
     bool same;
 
     COUNTER_INC(revalidate_translated);
-    flow_sparse_expand(mf->key, &dp_key);
-    flow_sparse_expand(mf->mask, &mask);
+    megaflow_match(mf, &dp_key, &mask);
     in.in_port = datapath_key_to_translate(d, &dp_key, &in.key);
     if (!in.in_port) {
         return false;
@@ -181,14 +172,14 @@ translate_again(struct sweep *sw, struct megaflow *mf)
     }
     buf_clear(&sw->actions);
     megaflow_datapath_actions(&sw->out, in.bridge->id, &sw->actions);
-    same = sw->actions.len == mf->actions_len && !memcmp(sw->actions.data, mf->actions, mf->actions_len);
+    same = sw->actions.len == mf->outcome->actions_len && (!sw->actions.len || !memcmp(sw->actions.data, mf->outcome->actions, sw->actions.len));
     if (!same) {
         COUNTER_INC(revalidate_modified);
         if (!modify_flow(sw, mf, &dp_key, &mask)) {
             return false;
         }
     }
-    megaflow_retranslated(mf, &sw->out, sw->rv->generation);
+    megaflow_retranslated(d->megaflows, mf, &sw->out, &sw->actions, sw->rv->generation);
     return true;
 }
 
@@ -306,11 +297,18 @@ note_dumped(const struct dp_flow_dumped *f, const struct place_state *state, voi
     return true;
 }
 
+struct adoption {
+    struct megaflows *megaflows;
+    struct megaflow *mf; /* NULL: the datapath told too little of it. */
+};
+
 static void
-adopt_flow(const struct dp_flow_dumped *f, void *mfp)
+adopt_flow(const struct dp_flow_dumped *f, void *adoption)
 {
+    struct adoption *a = adoption;
+
     if (f->key && f->mask && f->has_ufid) {
-        *(struct megaflow **) mfp = megaflow_adopt(f);
+        a->mf = megaflow_adopt(a->megaflows, f);
     }
 }
 
@@ -321,17 +319,17 @@ adopt_unknown(struct revalidators *rv)
     struct datapath *d = rv->datapath;
 
     for (size_t i = 0; i < rv->n_adopt; i++) {
-        struct megaflow *mf = NULL;
+        struct adoption a = {.megaflows = d->megaflows};
         struct dp_flow_del del = {.ufid = rv->adopt[i]};
 
-        if (megaflows_find(d->megaflows, rv->adopt[i]) || place_flow_get(d->place, &rv->adopt[i], adopt_flow, &mf)) {
+        if (megaflows_find(d->megaflows, rv->adopt[i]) || place_flow_get(d->place, &rv->adopt[i], adopt_flow, &a)) {
             continue;
         }
-        if (!mf) {
+        if (!a.mf) {
             COUNTER_INC(revalidate_foreign);
             place_flow_del(d->place, &del, 1);
-        } else if (!megaflows_add(d->megaflows, mf)) {
-            megaflow_free(mf);
+        } else if (!megaflows_add(d->megaflows, a.mf)) {
+            megaflow_free(a.mf);
         } else {
             COUNTER_INC(revalidate_adopted);
         }

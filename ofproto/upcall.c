@@ -95,11 +95,9 @@ claim_flow(struct datapath *d, const struct flow_key *dp_key, const struct trans
         return NULL;
     }
     datapath_mask_from_translate(d, dp_key, &mask);
-    mf = megaflow_create(dp_key, &mask, out, generation);
     buf_clear(actions);
     megaflow_datapath_actions(out, br->id, actions);
-    mf->actions = xmemdup(actions->data, actions->len ? actions->len : 1);
-    mf->actions_len = actions->len;
+    mf = megaflow_create(d->megaflows, dp_key, &mask, out, actions, generation);
     if (!megaflows_add(d->megaflows, mf)) {
         COUNTER_INC(upcall_flow_duplicate);
         place_flow_missed(d->place, mf->ufid);
@@ -165,13 +163,12 @@ install_flows(struct handler *h, unsigned n)
         struct megaflow *mf = h->flows[i];
 
         if (mf) {
-            flow_sparse_expand(mf->key, &keys[n_puts]);
-            flow_sparse_expand(mf->mask, &masks[n_puts]);
+            megaflow_match(mf, &keys[n_puts], &masks[n_puts]);
             puts[n_puts] = (struct dp_flow_put){.ufid = mf->ufid,
                                                 .key = &keys[n_puts],
                                                 .mask = &masks[n_puts],
-                                                .actions = mf->actions,
-                                                .actions_len = mf->actions_len};
+                                                .actions = mf->outcome->actions,
+                                                .actions_len = mf->outcome->actions_len};
             which[n_puts++] = i;
         }
     }

@@ -84,7 +84,7 @@ sluice_execute(struct __sk_buff *skb)
     }
     r.first = s->todo.first;
     s->skip = 0;
-    bpf_loop(s->todo.n & (2 * EBPF_MAX_ACTS - 1), act_one, &r, 0);
+    bpf_loop(s->todo.n, act_one, &r, 0);
     if (r.recirc_id) {
         s->key.recirc_id = r.recirc_id;
         bpf_tail_call(skb, &programs, EBPF_PROGRAM_AGAIN);

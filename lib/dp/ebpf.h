@@ -53,9 +53,9 @@ struct ebpf_mask_user {
     struct flow_sparse *whole; /* With bits of words that no packet has. NULL: its flows were adopted, and nobody knows. */
 };
 
-/* Numbers of 0 .. size-1 lent in blocks of 1, 2, 4 ... 64. What is given back is lent again only after a grace period of the kernel's RCU, since a program may
+/* Numbers of 0 .. size-1 lent in blocks of 1, 2, 4 ... 256. What is given back is lent again only after a grace period of the kernel's RCU, since a program may
  * still look at it. */
-#define EBPF_SPACE_CLASSES 7
+#define EBPF_SPACE_CLASSES 9
 struct ebpf_space {
     uint32_t size, used; /* Never lent: from 'used' on. */
     struct ebpf_space_list {
@@ -136,7 +136,7 @@ void ebpf_space_init(struct ebpf_space *, uint32_t size);
 void ebpf_space_destroy(struct ebpf_space *);
 void ebpf_space_adopt(struct ebpf_space * /* New. */, const bool *in_use /* 'size' of them. */);
 uint32_t ebpf_space_block(uint32_t n); /* How many are lent where 'n' are asked for. */
-int ebpf_space_get(struct ebpf_space *, uint32_t n /* 1 .. 64 */, uint32_t *first); /* 0 or -ENOSPC. */
+int ebpf_space_get(struct ebpf_space *, uint32_t n /* 1 .. 256 */, uint32_t *first); /* 0 or -ENOSPC. */
 void ebpf_space_put(struct ebpf_space *, uint32_t first, uint32_t n);
 
 /* ebpf_encode.c. Actions as the programs' records, at most EBPF_MAX_ACTS. NULL, or why the programs cannot do it. */

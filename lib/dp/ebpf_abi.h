@@ -29,7 +29,8 @@ _Static_assert(offsetof(struct flow_key, skb_priority) % 8 == 0
 #define EBPF_MAX_PORTS 4096
 #define EBPF_MAX_MASKS 256
 #define EBPF_MAX_HANDLERS 64
-#define EBPF_MAX_ACTS 64 /* Of one flow. */
+#define EBPF_MAX_ACTS 255 /* Of one flow. */
+#define EBPF_MAX_AGAIN 8 /* Recirculations of one flow: a program calls but 33 others for a packet, three for each. */
 #define EBPF_MAX_METERS 1024
 #define EBPF_MAX_COPIES 8 /* Of copies, at once. */
 #define EBPF_MAX_PACKET 65535

@@ -28,7 +28,7 @@ is_sound_mask(const struct ebpf_mask *m)
 static bool
 is_sound(const struct ebpf *e, const struct ebpf_flow_value *v)
 {
-    return v->mask < EBPF_MAX_MASKS && is_sound_mask(&e->table.masks[v->mask]) && v->todo.n <= EBPF_MAX_ACTS
+    return v->mask < EBPF_MAX_MASKS && is_sound_mask(&e->table.masks[v->mask])
            && v->todo.first < e->acts.size && v->todo.first + ebpf_space_block(v->todo.n) <= e->acts.size;
 }
 

@@ -12,6 +12,7 @@ struct encoding {
     struct ebpf_act *acts;
     uint32_t n;
     uint32_t max_len; /* Of the next output; 0: all. */
+    uint32_t n_again; /* Recirculations. */
     const char *why;
 };
 
@@ -259,6 +260,9 @@ encode_recirc(struct encoding *e, uint32_t id, bool last)
 
     if (!last) {
         put(e, EBPF_ACT_SAVE)->arg = all;
+    }
+    if (++e->n_again > EBPF_MAX_AGAIN) {
+        e->why = "it is recirculated too often";
     }
     act = put(e, EBPF_ACT_RECIRC);
     act->arg = id;

@@ -5,7 +5,7 @@
 #include "lib/dp/ebpf.h"
 
 _Static_assert(EBPF_SLOT_BITS + EBPF_TAG_BITS == 32, "beside the life of a flow");
-_Static_assert(EBPF_MAX_PORTS <= UINT16_MAX && EBPF_MAX_ACTS <= UINT8_MAX, "what is done with a packet fits a word");
+_Static_assert(EBPF_MAX_PORTS <= UINT16_MAX && EBPF_MAX_ACTS == UINT8_MAX, "what is done with a packet fits a word");
 
 static uint64_t
 digest_of(const struct ebpf *e, const uint64_t words[EBPF_KEY_WORDS], uint16_t mask)

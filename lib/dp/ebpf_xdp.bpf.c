@@ -220,7 +220,7 @@ forward(struct xdp_md *frame, struct scratch *s, const struct ebpf_config *confi
     front_remember(s, flow, slot, todo);
     if (!(todo.flags & EBPF_FLOW_OUTPUT)) {
         r.first = todo.first;
-        bpf_loop(todo.n & (2 * EBPF_MAX_ACTS - 1), act_one, &r, 0);
+        bpf_loop(todo.n, act_one, &r, 0);
     }
     if (r.failed) {
         count(EBPF_FAILED, 1);

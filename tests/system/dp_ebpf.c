@@ -532,6 +532,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys_are_those_of_lib_flow),
         cmocka_unit_test(test_actions_are_those_of_the_executor),
+        cmocka_unit_test(test_random_lists_are_those_of_the_executor),
         cmocka_unit_test(test_each_of_many_flows_is_found),
         cmocka_unit_test(test_counters_are_exact),
         cmocka_unit_test(test_meters),

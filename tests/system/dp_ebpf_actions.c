@@ -9,6 +9,8 @@
 #include "tests/system/dp_ebpf_lab.h"
 
 #define N_EXECUTIONS 4000
+#define N_LISTS 400
+#define PACKETS_A_LIST 8
 
 static void
 expect_output(uint32_t port, struct packet *p, const struct flow_key *key, void *outputs)
@@ -153,6 +155,26 @@ check_why(struct lab *lab, const struct execution *x)
     }
 }
 
+/* Is each frame of one in the other, too? In which order a packet's copies leave by a port is nobody's promise. */
+static bool
+same_frames(const struct buf *a, const struct buf *b)
+{
+    bool *matched = xcalloc(b->len + 1, sizeof *matched), same = a->len == b->len;
+    uint32_t n, m;
+
+    for (size_t i = 0; same && i < a->len; i += sizeof n + n) {
+        memcpy(&n, a->data + i, sizeof n);
+        same = false;
+        for (size_t j = 0; !same && j < b->len; j += sizeof m + m) {
+            memcpy(&m, b->data + j, sizeof m);
+            same = !matched[j] && n == m && !memcmp(a->data + i, b->data + j, sizeof n + n);
+            matched[j] = matched[j] || same;
+        }
+    }
+    free(matched);
+    return same;
+}
+
 /* One packet through the programs, or the daemon behind them, and through the executor. */
 static void
 execute_one(struct lab *lab, const struct execution *x, const struct buf *actions, const struct buf *again, struct packet *p)
@@ -166,8 +188,7 @@ execute_one(struct lab *lab, const struct execution *x, const struct buf *action
     send_packet(lab, p);
     collect_as_much(lab, &got, &expected);
     for (unsigned i = 0; i <= N_WIRES; i++) {
-        if (expected.frames[i].len != got.frames[i].len
-            || (got.frames[i].len && memcmp(expected.frames[i].data, got.frames[i].data, got.frames[i].len))) {
+        if (!same_frames(&expected.frames[i], &got.frames[i])) {
             struct packet *was = packet_new(expected.frames[i].data, expected.frames[i].len);
             struct packet *is = packet_new(got.frames[i].data, got.frames[i].len);
 
@@ -211,6 +232,109 @@ test_actions_are_those_of_the_executor(void **state)
             packet_free(p);
         }
         buf_free(&actions);
+    }
+    buf_free(&again);
+    lab->dp->ops->flow_flush(lab->dp);
+}
+
+/* What is put into random lists, for packets of that kind. */
+static const struct {
+    int of;
+    const char *set[3];
+} settings[] = {
+    {ANY, {"set(eth(src=00:01:02:03:04:05))", "set(skb_mark(0x5/0xff))", "push_vlan(tpid=0x88a8,vid=6,pcp=1)"}},
+    {IPV4, {"set(ipv4(src=1.2.3.4,ttl=3))", "set(ipv4(dst=5.6.7.8,tos=4/0xfc))", "set(ipv4(ttl=9))"}},
+    {IPV6, {"set(ipv6(src=::1,hlimit=3))", "set(ipv6(dst=fe80::5))", "set(ipv6(label=0x5/0xff,tclass=0x7))"}},
+    {TCP_UDP, {"set(tcp(src=5))", "set(udp(dst=6/0xff))", "set(tcp(src=7,dst=8))"}},
+    {SCTP, {"set(sctp(src=5))", "set(sctp(dst=7/0xff))", "set(sctp(src=9,dst=10))"}},
+    {ARP, {"set(arp(sip=1.1.1.1))", "set(arp(tip=2.2.2.2,op=1))", "set(arp(sha=00:00:00:00:00:01))"}},
+    {ND, {"set(nd(target=::1))", "set(nd(target=::2,sll=00:00:00:00:00:01))", "set(nd(tll=00:00:00:00:00:02))"}},
+};
+
+/* 'tagged': a tag was pushed; behind a third one the executor does not see what is to be set. */
+static void
+random_list(struct lab *lab, struct buf *b, const char *const set[3], unsigned depth, bool tagged)
+{
+    for (unsigned n = 1 + rnd(lab, 5); n; n--) {
+        unsigned what = rnd(lab, depth ? 12 : 8);
+
+        if (what < 3) {
+            buf_putf(b, "%u", 2 + rnd(lab, 2));
+        } else if (what == 3) {
+            buf_putf(b, "%s", set[rnd(lab, 3)]);
+        } else if (what == 4 && !tagged) {
+            buf_putf(b, "push_vlan(vid=5,pcp=%u)", rnd(lab, 8));
+            tagged = true;
+        } else if (what == 5) {
+            buf_putf(b, "trunc(%u),%u", 60 + rnd(lab, 60), 2 + rnd(lab, 2));
+        } else if (what == 6) {
+            buf_putf(b, "%s", rnd(lab, 2) ? "recirc(0x5)" : "hash(l4(0)),recirc(0x5)");
+        } else if (what == 8 || what == 9) {
+            buf_putf(b, "clone(");
+            random_list(lab, b, set, depth - 1, tagged);
+            buf_putf(b, ")");
+        } else if (what == 10) {
+            buf_putf(b, "sample(sample=%u%%,actions(", 100 * rnd(lab, 2));
+            random_list(lab, b, set, depth - 1, tagged);
+            buf_putf(b, "))");
+        } else if (what == 11) {
+            buf_putf(b, "check_pkt_len(size=%u,gt(", 60 + rnd(lab, 100));
+            random_list(lab, b, set, depth - 1, tagged);
+            buf_putf(b, "),le(");
+            random_list(lab, b, set, depth - 1, tagged);
+            buf_putf(b, "))");
+        } else {
+            buf_putf(b, rnd(lab, 2) ? "pop_vlan" : "meter(9)");
+        }
+        buf_putf(b, n > 1 ? "," : "");
+    }
+}
+
+static unsigned
+count_of(const char *text, const char *what)
+{
+    unsigned n = 0;
+
+    while ((text = strstr(text, what))) {
+        text += strlen(what);
+        n++;
+    }
+    return n;
+}
+
+void
+test_random_lists_are_those_of_the_executor(void **state)
+{
+    struct lab *lab = *state;
+    struct buf again = BUF_EMPTY;
+
+    parse_actions("set(eth(dst=0a:00:00:00:00:09)),2,pop_vlan,3", &again);
+    for (unsigned i = 0; i < N_LISTS; i++) {
+        unsigned kind = rnd(lab, ARRAY_SIZE(settings));
+        struct buf text = BUF_EMPTY, actions = BUF_EMPTY;
+        struct execution x = {.of = settings[kind].of};
+
+        random_list(lab, &text, settings[kind].set, 3, false);
+        x.actions = buf_text(&text);
+        parse_actions(x.actions, &actions);
+        lab->dp->ops->flow_flush(lab->dp);
+        put_flow(lab, 0, &actions);
+        put_flow(lab, 5, &again);
+        x.why = count_of(x.actions, "recirc(") > EBPF_MAX_AGAIN ? "too often" : NULL;
+        check_why(lab, &x);
+        for (unsigned n = 0; n < PACKETS_A_LIST;) {
+            struct packet *p = random_packet(lab, false);
+            struct flow_key key;
+
+            packet_extract(p, &key);
+            if (is_for(&key, &x)) {
+                execute_one(lab, &x, &actions, &again, p);
+                n++;
+            }
+            packet_free(p);
+        }
+        buf_free(&actions);
+        buf_free(&text);
     }
     buf_free(&again);
     lab->dp->ops->flow_flush(lab->dp);

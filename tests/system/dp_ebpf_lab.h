@@ -54,5 +54,6 @@ void collect_as_much(struct lab *, struct outputs *, const struct outputs *expec
 
 /* dp_ebpf_actions.c */
 void test_actions_are_those_of_the_executor(void **state);
+void test_random_lists_are_those_of_the_executor(void **state);
 
 #endif

@@ -172,6 +172,7 @@ test_what_programs_cannot_do_has_a_reason(void **state)
         const char *actions, *why;
     } refused[] = {
         {"ct,recirc(0x1)", "tracks connections"},
+        {"recirc(1),recirc(1),recirc(1),recirc(1),recirc(1),recirc(1),recirc(1),recirc(1),recirc(1)", "too often"},
         {"set(tunnel(tun_id=0x5,dst=2.2.2.2,ttl=64,flags(key))),2", "tunnel"},
     };
     struct ebpf_act acts[EBPF_MAX_ACTS];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing back. Every value goes through status_put(), which remembers what the database was told last, so that a pass writes only what changed, and all of it in one
-// transaction: who waits for cur_cfg finds ofport there. A pass looks at the rows that somebody said have changed, every few seconds at the counters of all.
+// Writing back. Every value goes through status_put(), which remembers what the database was told last, so that a pass writes only what changed, in one transaction:
+// who waits for cur_cfg finds ofport there. When many ports came at once, what else there is to tell of them follows in a second one, as soon as the first is
+// answered. A pass looks at the rows that somebody said have changed, every few seconds at the counters of all.
 #include <config.h>
 #include "vswitchd/vswitch.h"
 
@@ -18,7 +19,8 @@
 
 COUNTER(status_interface, "A row of Interface was looked at for what the database is to be told, beside its statistics.");
 
-/* The statistics of more new ports than this come after what ovs-vsctl waits for: they are half of what there is to tell of a port. */
+/* Of more ports than this what ovs-vsctl waits for comes first, without the state of their devices and their statistics, which are most of what there is to tell of
+ * a port. */
 #define MANY_PORTS 16
 
 struct status_cache {
@@ -135,14 +137,20 @@ put_driver(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_row *ro
     status_put(vs, txn, row, "status", map_of(status));
 }
 
-/* Interface.ofport stays what it is for a port that waits for its device, but becomes -1 for one that failed at once. */
+/* What came of the port. Interface.ofport stays what it is for a port that waits for its device, but becomes -1 for one that failed at once. */
+static void
+put_outcome(struct vswitch *vs, struct ovsdb_txn *txn, const struct running_port *p, const struct ovsdb_row *row)
+{
+    status_put(vs, txn, row, "ofport", json_integer(p->port ? (json_int_t) (port_ofport(p->port) & 0xffff) : -1));
+    status_put(vs, txn, row, "error", optional_string(p->error));
+}
+
 static void
 put_interface(struct vswitch *vs, struct ovsdb_txn *txn, struct running_port *p, const struct ovsdb_row *row)
 {
     const struct netdev_info *dev = p->port ? port_device(p->port) : NULL;
 
-    status_put(vs, txn, row, "ofport", json_integer(p->port ? (json_int_t) (port_ofport(p->port) & 0xffff) : -1));
-    status_put(vs, txn, row, "error", optional_string(p->error));
+    put_outcome(vs, txn, p, row);
     put_device(vs, txn, row, dev);
     p->told_device = dev != NULL;
     if (dev) {
@@ -286,6 +294,33 @@ put_bridge_and_controllers(struct vswitch *vs, struct ovsdb_txn *txn, struct run
     }
 }
 
+static size_t
+count(const struct cds_list_head *list)
+{
+    const struct cds_list_head *at;
+    size_t n = 0;
+
+    cds_list_for_each (at, list) {
+        n++;
+    }
+    return n;
+}
+
+/* They stay dirty: the rest of their rows comes later. */
+static void
+put_outcomes(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_table *interfaces)
+{
+    struct running_port *p;
+
+    cds_list_for_each_entry (p, &vs->dirty_ports, dirty) {
+        const struct ovsdb_row *row = replica_row(interfaces, p->interface_uuid);
+
+        if (row) {
+            put_outcome(vs, txn, p, row);
+        }
+    }
+}
+
 static void
 put_dirty_ports(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_table *interfaces)
 {
@@ -304,11 +339,11 @@ put_dirty_ports(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_ta
 
 /* Those that have none in their rows. */
 static void
-put_first_statistics(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_table *interfaces, size_t n)
+put_first_statistics(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovsdb_table *interfaces)
 {
     struct running_port *p, *next;
 
-    netdevs_stats_begin(vs->netdevs, n);
+    netdevs_stats_begin(vs->netdevs, count(&vs->uncounted_ports));
     cds_list_for_each_entry_safe (p, next, &vs->uncounted_ports, uncounted) {
         const struct ovsdb_row *row = replica_row(interfaces, p->interface_uuid);
 
@@ -318,18 +353,6 @@ put_first_statistics(struct vswitch *vs, struct ovsdb_txn *txn, const struct ovs
         }
     }
     netdevs_stats_end(vs->netdevs);
-}
-
-static size_t
-count_uncounted(const struct vswitch *vs)
-{
-    const struct running_port *p;
-    size_t n = 0;
-
-    cds_list_for_each_entry (p, &vs->uncounted_ports, uncounted) {
-        n++;
-    }
-    return n;
 }
 
 static void
@@ -400,23 +423,41 @@ written(int error, const char *why, void *vs_)
     struct vswitch *vs = vs_;
     static struct log_limit limit = LOG_LIMIT(6, 6);
 
+    vs->rows_follow = false;
     if (error) {
         if (error != -EAGAIN) {
             log_warn_rl(LOG_bridge, &limit, "could not write status to the database: %s", why);
         }
         status_forget(vs);
-    } else if (!cds_list_empty(&vs->uncounted_ports)) {
+    } else if (!cds_list_empty(&vs->dirty_ports) || !cds_list_empty(&vs->uncounted_ports)) {
         status_write(vs, false);
     }
+}
+
+static void
+put_ports(struct vswitch *vs, struct ovsdb_txn *txn, bool with_stats)
+{
+    const struct ovsdb_table *interfaces = replica_table(ovsdb_replica(vs->db), "Interface");
+
+    if (vs->told_cfg != vs->next_cfg && count(&vs->dirty_ports) > MANY_PORTS) {
+        vs->rows_follow = true;
+        put_outcomes(vs, txn, interfaces);
+    }
+    if (vs->rows_follow) {
+        return;
+    }
+    if (with_stats) {
+        put_all_statistics(vs, txn, interfaces);
+    }
+    put_dirty_ports(vs, txn, interfaces);
+    put_first_statistics(vs, txn, interfaces);
 }
 
 void
 status_write(struct vswitch *vs, bool with_stats)
 {
-    const struct ovsdb_table *interfaces = replica_table(ovsdb_replica(vs->db), "Interface");
     const struct ovsdb_row *global = replica_next(replica_table(ovsdb_replica(vs->db), "Open_vSwitch"), NULL);
     struct ovsdb_txn *txn;
-    size_t n_uncounted;
 
     if (!global) {
         return;
@@ -428,14 +469,7 @@ status_write(struct vswitch *vs, bool with_stats)
     for (struct running_bridge *b = running_bridge_next(vs, NULL); b; b = running_bridge_next(vs, b)) {
         put_bridge_and_controllers(vs, txn, b, with_stats);
     }
-    if (with_stats) {
-        put_all_statistics(vs, txn, interfaces);
-    }
-    put_dirty_ports(vs, txn, interfaces);
-    n_uncounted = count_uncounted(vs);
-    if (n_uncounted && (n_uncounted <= MANY_PORTS || vs->told_cfg == vs->next_cfg)) {
-        put_first_statistics(vs, txn, interfaces, n_uncounted);
-    }
+    put_ports(vs, txn, with_stats);
     if (vs->next_cfg >= 0) {
         status_put(vs, txn, global, "cur_cfg", json_integer(vs->next_cfg));
         vs->told_cfg = vs->next_cfg;

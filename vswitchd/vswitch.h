@@ -25,6 +25,7 @@ struct vswitch {
     struct loop_timer *stats_timer, *status_timer;
     int64_t next_cfg;                /* Reconciled up to here; -1: never. */
     int64_t told_cfg;                /* What the database was told of it. */
+    bool rows_follow;                /* It is being told, and what came of the ports; the rest of their rows comes after the answer. */
     uint64_t reconciled_seq;         /* Of the replica; 0: all of it is to be looked at. */
     bool look_again;                 /* There is something to reconcile though no row changed. */
     bool hw_offload;                 /* As reconciled last. */

@@ -13,6 +13,7 @@
 #include "ofproto/bridge.h"
 #include "ofproto/learn_group.h"
 #include "ofproto/ofconn.h"
+#include "ofproto/private.h"
 #include "ofproto/transaction.h"
 
 COUNTER(rule_refused, "A flow_mod was refused.");
@@ -229,6 +230,12 @@ table_check_actions(const struct flow_mod *fm, uint8_t table_id)
     return fm->command < OFPFC_DELETE ? ofact_check(fm->actions.data, fm->actions.len, &fm->match, &limits) : OFERR_OK;
 }
 
+static void
+catch_up(void *cls)
+{
+    classifier_catch_up(cls);
+}
+
 /* Adds a rule; one of the same match and priority is replaced, and its counters go on unless they are to be reset. */
 static enum of_error
 apply_add(struct bridge *br, struct flow_mod *fm, int32_t priority, const struct table_origin *origin)
@@ -247,6 +254,9 @@ apply_add(struct bridge *br, struct flow_mod *fm, int32_t priority, const struct
     change.is = rule_create(br, fm, table_id);
     change.is->cr.priority = priority;
     replaced = classifier_insert(br->tables[table_id].cls, &change.is->cr, version_of(origin));
+    if (classifier_is_behind(br->tables[table_id].cls)) {
+        loop_spare(br->ofproto->loop, catch_up, br->tables[table_id].cls);
+    }
     change.was = replaced ? rule_of(replaced) : NULL;
     change_made(br, &change, origin);
     return OFERR_OK;
@@ -632,6 +642,7 @@ tables_destroy(struct bridge *br)
     transactions_settle(br->ofproto);
     for (size_t i = 0; i < N_TABLES; i++) {
         classifier_for_each(br->tables[i].cls, NULL, release_with_table, br);
+        loop_spare_forget(br->ofproto->loop, catch_up, br->tables[i].cls);
         classifier_destroy(br->tables[i].cls);
         free(br->tables[i].name);
     }

@@ -32,7 +32,7 @@ struct loop {
     bool stop;
     int status;
     bool registered_rcu; /* The thread was not registered before. */
-    struct cds_list_head idle, signals;
+    struct cds_list_head idle, spare, signals;
 
     pthread_mutex_t post_lock;
     struct cds_list_head posts; /* Under 'post_lock', as the next two. */
@@ -187,6 +187,7 @@ loop_create(void)
         fatal(EXIT_FAILURE, errno, "cannot create the event loop");
     }
     CDS_INIT_LIST_HEAD(&loop->idle);
+    CDS_INIT_LIST_HEAD(&loop->spare);
     CDS_INIT_LIST_HEAD(&loop->signals);
     CDS_INIT_LIST_HEAD(&loop->posts);
     pthread_mutex_init(&loop->post_lock, NULL);
@@ -218,6 +219,7 @@ loop_destroy(struct loop *loop)
         signal_free(s);
     }
     calls_free(&loop->idle);
+    calls_free(&loop->spare);
     event_free(loop->post_event);
     event_base_free(loop->base);
     if (loop->registered_rcu) {
@@ -231,6 +233,15 @@ loop_destroy(struct loop *loop)
     loop_release(loop);
 }
 
+void
+loop_run_spare(struct loop *loop)
+{
+    CDS_LIST_HEAD(calls);
+
+    calls_take(&loop->spare, &calls);
+    calls_run(&calls);
+}
+
 static void
 run_idle(struct loop *loop)
 {
@@ -239,6 +250,7 @@ run_idle(struct loop *loop)
     calls_take(&loop->idle, &calls);
     loop_enter(loop);
     calls_run(&calls);
+    loop_run_spare(loop);
     loop_leave(loop);
 }
 
@@ -267,17 +279,44 @@ loop_stop(struct loop *loop, int status)
     event_base_loopbreak(loop->base);
 }
 
-void
-loop_idle(struct loop *loop, loop_fn *fn, void *arg)
+static struct call *
+call_find(const struct cds_list_head *calls, loop_fn *fn, const void *arg)
 {
     struct call *call;
 
-    cds_list_for_each_entry (call, &loop->idle, node) {
+    cds_list_for_each_entry (call, calls, node) {
         if (call->fn == fn && call->arg == arg) {
-            return;
+            return call;
         }
     }
-    cds_list_add_tail(&call_create(fn, arg)->node, &loop->idle);
+    return NULL;
+}
+
+void
+loop_idle(struct loop *loop, loop_fn *fn, void *arg)
+{
+    if (!call_find(&loop->idle, fn, arg)) {
+        cds_list_add_tail(&call_create(fn, arg)->node, &loop->idle);
+    }
+}
+
+void
+loop_spare(struct loop *loop, loop_fn *fn, void *arg)
+{
+    if (!call_find(&loop->spare, fn, arg)) {
+        cds_list_add_tail(&call_create(fn, arg)->node, &loop->spare);
+    }
+}
+
+void
+loop_spare_forget(struct loop *loop, loop_fn *fn, void *arg)
+{
+    struct call *call = call_find(&loop->spare, fn, arg);
+
+    if (call) {
+        cds_list_del(&call->node);
+        free(call);
+    }
 }
 
 struct loop_fd {

@@ -39,6 +39,12 @@ void loop_signal(struct loop *, int signo, loop_fn *, void *arg); /* fn runs in 
  * pending does nothing. Main thread. */
 void loop_idle(struct loop *, loop_fn *, void *arg);
 
+/* As loop_idle(), but it may run within other callbacks too, while they wait for a peer: for work that could be done at once and touches nothing but its own.
+ * 'arg' must live until then, or loop_spare_forget() it. */
+void loop_spare(struct loop *, loop_fn *, void *arg);
+void loop_spare_forget(struct loop *, loop_fn *, void *arg);
+void loop_run_spare(struct loop *); /* Whoever has time to spare. */
+
 /* Any thread: runs fn(arg) in the main thread soon. Never blocks, never drops; order of one poster is kept. False when the loop was
  * destroyed meanwhile, which only those see who hold it. */
 bool loop_post(struct loop *, loop_fn *, void *arg);

@@ -203,12 +203,13 @@ note_promptness(struct stream *s)
 }
 
 /* Of a peer that sends request after request and waits for each answer. To sleep between them and to be woken again costs the daemon as much as
- * to look for the next, and the peer twice the time. -EAGAIN when it does not come. */
+ * to look for the next, and the peer twice the time. What can be done meanwhile is done. -EAGAIN when it does not come. */
 static ssize_t
 receive_next_request(struct stream *s)
 {
     ssize_t n;
 
+    loop_run_spare(s->loop);
     do {
         n = receive(s);
     } while (n == -EAGAIN && now_us() - s->answered < PROMPT_US);

@@ -105,6 +105,18 @@ classifier_n_subtables(const struct classifier *cls)
     return cls->by_mask.n;
 }
 
+bool
+classifier_is_behind(const struct classifier *cls)
+{
+    return trie_is_behind(cls->pool);
+}
+
+void
+classifier_catch_up(struct classifier *cls)
+{
+    trie_catch_up(cls->pool);
+}
+
 /* Main thread: the vector changes only here. */
 static struct cls_vector *
 vector_copy(const struct cls_vector *was, size_t n)

@@ -40,6 +40,9 @@ size_t classifier_n_subtables(const struct classifier *);
  * Lookups see the rule from 'version' on, or at once if that is 0. A rule with the same match and priority is returned: unlinked, to be released after a grace
  * period, if 'version' is 0, else hidden from that version on. */
 struct cls_rule *classifier_insert(struct classifier *, struct cls_rule *, uint32_t version) WARN_UNUSED;
+/* Part of the work of inserting can wait: until then lookups take a little longer, but find the same. */
+bool classifier_is_behind(const struct classifier *);
+void classifier_catch_up(struct classifier *);
 void classifier_hide(struct classifier *, struct cls_rule *, uint32_t version); /* Lookups do not see it from 'version', not 0, on. */
 void classifier_unhide(struct classifier *, struct cls_rule *); /* No lookup has been of that version yet. */
 void classifier_settle(struct cls_rule *); /* No lookup is of a version before the one since which it is there. */

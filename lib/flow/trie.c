@@ -29,7 +29,21 @@ struct retired {
     uint32_t nodes[RETIRE_BATCH];
 };
 
+/* Prefixes in the order in which they came. What was written stays as it is; the log goes after a grace period when it is full and all of it is entered. */
+#define LOG_ENTRIES 256
+#define LOG_AHEAD 64 /* As many at most wait to be entered: lookups go through them. */
+struct trie_log {
+    uint32_t n_entered; /* Atomic, as the next. */
+    uint32_t n;
+    struct noted {
+        struct trie *trie;
+        unsigned n_bits;
+        struct trie_value value;
+    } entries[LOG_ENTRIES];
+};
+
 struct trie_pool {
+    struct trie_log *log; /* RCU; NULL: none yet. */
     struct node *chunks[N_CHUNKS];
     uint32_t n_used;         /* Nodes 1 .. n_used were handed out at some time. */
     uint32_t free;           /* The writer's list. */
@@ -174,6 +188,7 @@ pool_free(void *pool_)
         free(pool->chunks[k]);
     }
     free(pool->retired);
+    free(pool->log);
     free(pool);
 }
 
@@ -253,8 +268,8 @@ split(struct trie_pool *pool, uint32_t *edge, uint32_t i, unsigned n_equal, cons
     node_retire(pool, i);
 }
 
-void
-trie_insert(struct trie_pool *pool, struct trie *trie, const struct trie_value *v, unsigned end)
+static void
+enter(struct trie_pool *pool, struct trie *trie, const struct trie_value *v, unsigned end)
 {
     uint32_t *edge = &trie->root;
     unsigned ofs = 0;
@@ -277,6 +292,47 @@ trie_insert(struct trie_pool *pool, struct trie *trie, const struct trie_value *
         edge = &n->child[bit_at(v, ofs)];
     }
     publish(edge, branch_new(pool, v, ofs, end));
+}
+
+bool
+trie_is_behind(const struct trie_pool *pool)
+{
+    return pool->log && pool->log->n_entered < pool->log->n;
+}
+
+/* Readers find a prefix in the log until they find it in the trie. */
+void
+trie_catch_up(struct trie_pool *pool)
+{
+    struct trie_log *log = pool->log;
+
+    while (trie_is_behind(pool)) {
+        const struct noted *noted = &log->entries[log->n_entered];
+
+        enter(pool, noted->trie, &noted->value, noted->n_bits);
+        publish(&log->n_entered, log->n_entered + 1);
+    }
+}
+
+void
+trie_insert(struct trie_pool *pool, struct trie *trie, const struct trie_value *v, unsigned n_bits)
+{
+    struct trie_log *log = pool->log;
+
+    if (log && log->n - log->n_entered == LOG_AHEAD) {
+        trie_catch_up(pool);
+    }
+    if (!log || log->n == LOG_ENTRIES) {
+        trie_catch_up(pool);
+        if (log) {
+            rcu_postpone_free(log);
+        }
+        log = xmalloc(sizeof *log);
+        log->n = log->n_entered = 0;
+        rcu_assign_pointer(pool->log, log);
+    }
+    log->entries[log->n] = (struct noted){trie, n_bits, *v};
+    publish(&log->n, log->n + 1);
 }
 
 /* Takes node '*edge' out if it has no rule and at most one child. True if nothing is left there, so that the parent may go, too. */
@@ -320,6 +376,7 @@ trie_remove(struct trie_pool *pool, struct trie *trie, const struct trie_value *
     unsigned depth = 0, ofs = 0;
     struct node *n;
 
+    trie_catch_up(pool);
     edges[0] = &trie->root;
     for (;;) {
         n = node_at(pool, load(edges[depth]));
@@ -348,14 +405,53 @@ clear_from(struct trie_pool *pool, uint32_t i)
 void
 trie_clear(struct trie_pool *pool, struct trie *trie)
 {
-    uint32_t root = trie->root;
+    uint32_t root;
 
+    trie_catch_up(pool);
+    root = trie->root;
     publish(&trie->root, 0);
     clear_from(pool, root);
 }
 
-unsigned
-trie_lookup(const struct trie_pool *pool, const struct trie *trie, const struct trie_value *v, unsigned n_bits, uint64_t plens[2])
+/* How many of the first 'n' bits agree. */
+static unsigned
+equal_values(const struct trie_value *a, const struct trie_value *b, unsigned n)
+{
+    unsigned ofs = 0;
+
+    while (ofs < n && a->w[ofs / 32] == b->w[ofs / 32]) {
+        ofs += 32;
+    }
+    return ofs < n ? MIN(n, ofs + (unsigned) __builtin_clz(a->w[ofs / 32] ^ b->w[ofs / 32])) : n;
+}
+
+/* As trie_lookup(), among the prefixes that are not entered yet. */
+static unsigned
+look_up_log(const struct trie_log *log, const struct trie *trie, const struct trie_value *v, uint64_t plens[2])
+{
+    uint32_t i = __atomic_load_n(&log->n_entered, __ATOMIC_ACQUIRE), n = __atomic_load_n(&log->n, __ATOMIC_ACQUIRE);
+    unsigned needed = 0;
+
+    for (; i < n; i++) {
+        const struct noted *noted = &log->entries[i];
+        unsigned n_equal;
+
+        if (noted->trie != trie) {
+            continue;
+        }
+        n_equal = equal_values(&noted->value, v, noted->n_bits);
+        if (n_equal == noted->n_bits) {
+            plens[(n_equal - 1) / 64] |= UINT64_C(1) << ((n_equal - 1) % 64);
+        } else {
+            n_equal++; /* The first bit that differs tells. */
+        }
+        needed = MAX(needed, n_equal);
+    }
+    return needed;
+}
+
+static unsigned
+look_up_nodes(const struct trie_pool *pool, const struct trie *trie, const struct trie_value *v, unsigned n_bits, uint64_t plens[2])
 {
     uint32_t i = __atomic_load_n(&trie->root, __ATOMIC_ACQUIRE);
     unsigned ofs = 0;
@@ -382,4 +478,14 @@ trie_lookup(const struct trie_pool *pool, const struct trie *trie, const struct 
         i = children[bit_at(v, ofs)];
     }
     return is_leaf ? ofs : ofs + 1; /* A branch not taken was told by its first bit. */
+}
+
+/* The log comes first: what leaves it meanwhile is in the trie. */
+unsigned
+trie_lookup(const struct trie_pool *pool, const struct trie *trie, const struct trie_value *v, unsigned n_bits, uint64_t plens[2])
+{
+    const struct trie_log *log = rcu_dereference(pool->log);
+    unsigned noted = log ? look_up_log(log, trie, v, plens) : 0;
+
+    return MAX(noted, look_up_nodes(pool, trie, v, n_bits, plens));
 }

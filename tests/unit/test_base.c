@@ -171,6 +171,45 @@ test_loop_order(void **state)
     loop_destroy(j.loop);
 }
 
+static void
+note_spare(void *j_)
+{
+    struct journal *j = j_;
+
+    strcat(j->text, "s");
+}
+
+static void
+spare_and_stop(void *j_)
+{
+    struct journal *j = j_;
+
+    strcat(j->text, "t");
+    loop_spare(j->loop, note_spare, j);
+    loop_spare(j->loop, note_spare, j); /* Coalesced. */
+    loop_run_spare(j->loop);
+    loop_run_spare(j->loop);
+    loop_spare(j->loop, note_spare, j);
+    loop_spare_forget(j->loop, note_spare, j);
+    loop_spare_forget(j->loop, note_spare, j);
+    loop_stop(j->loop, 0);
+}
+
+static void
+test_loop_spare(void **state)
+{
+    struct journal j = {.loop = loop_create()};
+
+    j.timer = loop_timer_add(j.loop, spare_and_stop, &j);
+    loop_timer_set(j.timer, 0);
+    loop_spare(j.loop, note_spare, &j);
+    loop_idle(j.loop, note_idle, &j);
+    assert_int_equal(loop_run(j.loop), 0);
+    assert_string_equal(j.text, "ists");
+    loop_timer_del(j.timer);
+    loop_destroy(j.loop);
+}
+
 enum { N_POSTS = 20000 };
 
 static void
@@ -265,7 +304,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse),         cmocka_unit_test(test_buf),
         cmocka_unit_test(test_htable),        cmocka_unit_test(test_heap),
-        cmocka_unit_test(test_loop_order),    cmocka_unit_test(test_posts_and_rcu),
+        cmocka_unit_test(test_loop_order),
+        cmocka_unit_test(test_loop_spare),
+        cmocka_unit_test(test_posts_and_rcu),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -428,6 +428,42 @@ test_many_rules(void **unused)
     free(rules);
 }
 
+/* What an insertion leaves to be done later is not seen. */
+static void
+test_behind_and_caught_up(void **unused)
+{
+    uint64_t state = 17;
+
+    for (size_t turn = 0; turn < 300; turn++) {
+        struct classifier *late = classifier_create(), *prompt = classifier_create();
+        struct model model = {.n = 0}, same = {.n = 0};
+        size_t n = next_random(&state) % 100;
+
+        for (size_t i = 0; i < n; i++) {
+            int32_t priority = (int32_t) (next_random(&state) % 3);
+            struct match m;
+
+            random_match(&state, &m);
+            model_insert(&model, late, rule_create(&m, priority));
+            model_insert(&same, prompt, rule_create(&m, priority));
+            classifier_catch_up(prompt);
+            assert_false(classifier_is_behind(prompt));
+        }
+        for (size_t i = 0; i < 50; i++) {
+            struct flow_key key, wild = {0}, wild_of_same = {0};
+            struct cls_rule *found, *found_too;
+
+            random_packet(&state, &key);
+            found = classifier_lookup(late, 0, &key, &wild);
+            found_too = classifier_lookup(prompt, 0, &key, &wild_of_same);
+            assert_int_equal(found != NULL, found_too != NULL);
+            assert_memory_equal(&wild, &wild_of_same, sizeof wild);
+        }
+        model_destroy(&model, late);
+        model_destroy(&same, prompt);
+    }
+}
+
 struct race {
     struct classifier *cls;
     bool stop;
@@ -512,6 +548,7 @@ main(void)
         cmocka_unit_test(test_same_match_in_many_priorities),
         cmocka_unit_test(test_loose_visits_and_overlaps),
         cmocka_unit_test(test_many_rules),
+        cmocka_unit_test(test_behind_and_caught_up),
         cmocka_unit_test(test_readers_beside_a_writer),
     };
     int failed;

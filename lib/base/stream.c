@@ -28,6 +28,7 @@ COUNTER(stream_tls_failed, "A TLS peer's handshake or record was refused.");
 #define PROMPT_US 50              /* How long the next request of a prompt peer is looked for before the loop sleeps. */
 #define PROMPT_ASLEEP_US 150      /* The same request as seen by who sleeps: waking takes its time. */
 #define PROMPT_REQUESTS 16        /* In a row that make a peer a prompt one. */
+#define PROMPT_TIMES 64           /* Its RECEIVE_TIMES: about a millisecond in which others wait, and a way through the loop is spared. */
 #define SEND_BUFFER (2 << 20)     /* Of a unix socket: whoever reads a long answer finds more of it while the daemon does something else. */
 
 struct stream {
@@ -226,7 +227,7 @@ receive_all(short events, void *s_)
     struct stream *s = s_;
     bool gone = false;
 
-    for (unsigned i = 0; i < RECEIVE_TIMES && has_room(s); i++) {
+    for (unsigned i = 0; i < (s->n_prompt < PROMPT_REQUESTS ? RECEIVE_TIMES : PROMPT_TIMES) && has_room(s); i++) {
         ssize_t n = s->sent && i ? receive_next_request(s) : receive(s);
 
         if (n <= 0) {

@@ -60,7 +60,7 @@ forward(struct __sk_buff *skb, struct scratch *s, const struct ebpf_config *conf
         return again ? end_packet(skb, s, 0) : TC_ACT_SHOT;
     }
     credit(s, config, slot, frame_len(skb), s->key.tcp_flags);
-    front_remember(s, flow, slot, todo);
+    front_remember(s, slot);
     if (todo.flags & EBPF_FLOW_OUTPUT) {
         return send_to(skb, s, todo.port, again);
     }
@@ -116,7 +116,7 @@ sluice_port(struct __sk_buff *skb)
     struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
     const struct ebpf_port_value *port = s ? find_port(s, skb->ifindex) : NULL;
     const struct ebpf_config *config = bpf_map_lookup_elem(&config_map, &zero);
-    union ebpf_todo todo = {.whole = 0};
+    union ebpf_state state = {.whole = 0};
     struct front front;
     uint32_t found;
 
@@ -126,10 +126,10 @@ sluice_port(struct __sk_buff *skb)
     if (port->policed && is_above_limit(s->key.in_port, frame_len(skb), skb->gso_segs ? skb->gso_segs : 1)) {
         return TC_ACT_SHOT;
     }
-    found = front_find(skb, s, config, &front, &todo);
+    found = front_find(skb, s, config, &front, &state);
     if (found) {
         credit(s, config, found - 1, frame_len(skb), front.tcp_flags);
-        return todo.n ? send_to(skb, s, todo.port, false) : TC_ACT_SHOT;
+        return state.n ? send_to(skb, s, state.port, false) : TC_ACT_SHOT;
     }
     s->key.skb_priority = skb->priority;
     s->key.pkt_mark = skb->mark;

@@ -69,6 +69,7 @@ struct ebpf_space {
 struct ebpf_table {
     uint32_t n_slots, n_heads;
     struct ebpf_flow_value *flows; /* n_slots of each. */
+    union ebpf_state *states;
     struct ebpf_ufid *ufids;
     struct ebpf_counter *counters; /* Once for each processor. */
     struct ebpf_heads *heads;      /* n_heads / EBPF_HEADS. */

@@ -67,6 +67,16 @@ struct ebpf_flow_value {
     uint64_t words[EBPF_KEY_WORDS]; /* Those that the mask has, masked. */
 } __attribute__((aligned(64)));     /* A cache line. */
 
+/* states, by slot: all that has to be known of a flow that is remembered in 'fronts', changed and read at once. Many are in one cache line. */
+union ebpf_state {
+    struct {
+        uint32_t life; /* That of the flow. */
+        uint16_t port; /* As in what is done. */
+        uint8_t n, flags;
+    };
+    uint64_t whole;
+};
+
 /* ufids, by slot: for who adopts the flows. */
 struct ebpf_ufid {
     uint64_t hi, lo;

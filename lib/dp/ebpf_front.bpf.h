@@ -128,16 +128,16 @@ front_is(const struct ebpf_front *e, const uint64_t *words)
 
 /* What to do with a packet of the flow needs no key. */
 static __always_inline bool
-front_can(union ebpf_todo todo)
+front_can(union ebpf_state state)
 {
-    return todo.flags & EBPF_FLOW_OUTPUT || !(todo.n || todo.flags & EBPF_FLOW_SLOW);
+    return state.flags & EBPF_FLOW_OUTPUT || !(state.n || state.flags & EBPF_FLOW_SLOW);
 }
 
 /* The packet's flow, slot plus one, and what to do; 0: not known, or it has to be parsed. */
 static __always_inline uint32_t
-front_find(packet_ctx *p, struct scratch *s, const struct ebpf_config *config, struct front *f, union ebpf_todo *todo)
+front_find(packet_ctx *p, struct scratch *s, const struct ebpf_config *config, struct front *f, union ebpf_state *state)
 {
-    const struct ebpf_flow_value *flow;
+    const union ebpf_state *now;
     const struct ebpf_front *e;
     uint32_t slot;
 
@@ -154,10 +154,12 @@ front_find(packet_ctx *p, struct scratch *s, const struct ebpf_config *config, s
         }
     }
     slot = e ? e->slot : UINT32_MAX;
-    flow = bpf_map_lookup_elem(&flows, &slot); /* There is none of UINT32_MAX. */
-    if (e && flow && flow->life == e->life && e->life) {
-        todo->whole = *(const volatile uint64_t *) &flow->todo.whole;
-        return front_can(*todo) ? slot + 1 : 0;
+    now = bpf_map_lookup_elem(&states, &slot); /* There is none of UINT32_MAX. */
+    if (e && now) {
+        state->whole = *(const volatile uint64_t *) &now->whole;
+        if (state->life == e->life && e->life) {
+            return front_can(*state) ? slot + 1 : 0;
+        }
     }
     for (unsigned i = 0; i < EBPF_FRONT_WORDS; i++) {
         s->front[i] = f->words[i];
@@ -170,12 +172,18 @@ front_find(packet_ctx *p, struct scratch *s, const struct ebpf_config *config, s
 
 /* The packet's flow has been found otherwise. Of two places that others have one is given up. */
 static __always_inline void
-front_remember(struct scratch *s, const struct ebpf_flow_value *flow, uint32_t slot, union ebpf_todo todo)
+front_remember(struct scratch *s, uint32_t slot)
 {
-    uint32_t at[2] = {s->front_at[0], s->front_at[1]}, life = flow->life;
+    uint32_t at[2] = {s->front_at[0], s->front_at[1]};
+    const union ebpf_state *now = bpf_map_lookup_elem(&states, &slot);
     struct ebpf_front *e, *other;
+    union ebpf_state state;
 
-    if (!s->has_front || !(life & 1) || !front_can(todo)) {
+    if (!s->has_front || !now) {
+        return;
+    }
+    state.whole = *(const volatile uint64_t *) &now->whole;
+    if (!(state.life & 1) || !front_can(state)) {
         return;
     }
     e = bpf_map_lookup_elem(&fronts, &at[0]);
@@ -190,7 +198,7 @@ front_remember(struct scratch *s, const struct ebpf_flow_value *flow, uint32_t s
         e->words[i] = s->front[i];
     }
     e->slot = slot;
-    e->life = life;
+    e->life = state.life;
 }
 
 #endif

@@ -70,6 +70,7 @@ size_maps(struct ebpf *e)
         uint32_t n;
     } sizes[] = {
         {b->maps.flows, e->table.n_slots},
+        {b->maps.states, e->table.n_slots},
         {b->maps.ufids, e->table.n_slots},
         {b->maps.counters, e->table.n_slots * e->n_cpus},
         {b->maps.heads, e->table.n_heads / EBPF_HEADS},
@@ -123,6 +124,7 @@ share_all(struct ebpf *e)
     e->ports = share(b->maps.ports, &error);
     e->meters = share(b->maps.meters, &error);
     e->table.flows = share(b->maps.flows, &error);
+    e->table.states = share(b->maps.states, &error);
     e->table.ufids = share(b->maps.ufids, &error);
     e->table.counters = share(b->maps.counters, &error);
     e->table.heads = share(b->maps.heads, &error);
@@ -140,6 +142,7 @@ end_all_shares(struct ebpf *e)
     end_share(b->maps.ports, e->ports);
     end_share(b->maps.meters, e->meters);
     end_share(b->maps.flows, e->table.flows);
+    end_share(b->maps.states, e->table.states);
     end_share(b->maps.ufids, e->table.ufids);
     end_share(b->maps.counters, e->table.counters);
     end_share(b->maps.heads, e->table.heads);

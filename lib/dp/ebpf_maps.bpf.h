@@ -96,6 +96,14 @@ struct {
     __uint(max_entries, 1);
     __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, uint32_t);
+    __type(value, union ebpf_state);
+} states SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, uint32_t);
     __type(value, struct ebpf_heads);
 } heads SEC(".maps");
 

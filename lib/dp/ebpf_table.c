@@ -43,6 +43,16 @@ has_room(const struct ebpf_table *t, uint32_t first, const struct ebpf_flow_valu
     return true;
 }
 
+/* What the flow is now, for who remembers it. */
+static void
+publish_state(const struct ebpf *e, uint32_t slot)
+{
+    const struct ebpf_flow_value *f = &e->table.flows[slot];
+    union ebpf_state state = {.life = f->life, .port = f->todo.port, .n = f->todo.n, .flags = f->todo.flags};
+
+    __atomic_store_n(&e->table.states[slot].whole, state.whole, __ATOMIC_RELEASE);
+}
+
 int
 ebpf_table_add(struct ebpf *e, uint32_t slot, const uint64_t words[EBPF_KEY_WORDS], uint16_t mask, union ebpf_todo todo)
 {
@@ -59,6 +69,7 @@ ebpf_table_add(struct ebpf *e, uint32_t slot, const uint64_t words[EBPF_KEY_WORD
         return -ENOSPC;
     }
     __atomic_store_n(&f->life, f->life + 1, __ATOMIC_RELEASE);
+    publish_state(e, slot);
     __atomic_store_n(head, slot + 1, __ATOMIC_RELEASE);
     return 0;
 }
@@ -143,12 +154,14 @@ ebpf_table_del(struct ebpf *e, uint32_t slot)
         __atomic_store_n(link, f->next, __ATOMIC_RELEASE);
     }
     __atomic_store_n(&f->life, f->life + 1, __ATOMIC_RELEASE);
+    publish_state(e, slot);
 }
 
 void
 ebpf_table_set_todo(struct ebpf *e, uint32_t slot, union ebpf_todo todo)
 {
     __atomic_store_n(&e->table.flows[slot].todo.whole, todo.whole, __ATOMIC_RELEASE);
+    publish_state(e, slot);
 }
 
 static struct ebpf_counter *

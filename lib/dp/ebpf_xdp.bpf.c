@@ -188,9 +188,8 @@ act_one(uint32_t i, struct run *r)
 
 /* The device that takes what the flow sends; 0: none does. */
 static __always_inline uint32_t
-target_of(union ebpf_todo todo)
+target_of(uint32_t number)
 {
-    uint32_t number = todo.port;
     const struct ebpf_port_value *port = bpf_map_lookup_elem(&ports, &number);
 
     return port && port->takes_frames ? port->ifindex : 0;
@@ -211,13 +210,13 @@ forward(struct xdp_md *frame, struct scratch *s, const struct ebpf_config *confi
     if (flow) {
         todo.whole = *(const volatile uint64_t *) &flow->todo.whole;
     }
-    target = target_of(todo);
+    target = target_of(todo.port);
     if (!(todo.flags & EBPF_FLOW_XDP) || (todo.n && !target)) {
         count(EBPF_XDP_PASSED, 1);
         return XDP_PASS;
     }
     credit(s, config, slot, frame_len(frame), s->key.tcp_flags);
-    front_remember(s, flow, slot, todo);
+    front_remember(s, slot);
     if (!(todo.flags & EBPF_FLOW_OUTPUT)) {
         r.first = todo.first;
         bpf_loop(todo.n, act_one, &r, 0);
@@ -237,7 +236,7 @@ sluice_xdp(struct xdp_md *frame)
     const struct ebpf_config *config = bpf_map_lookup_elem(&config_map, &zero);
 
     const struct ebpf_port_value *port = s ? find_port(s, frame->ingress_ifindex) : NULL;
-    union ebpf_todo todo = {.whole = 0};
+    union ebpf_state state = {.whole = 0};
     struct front front;
     uint32_t found, target;
 
@@ -248,11 +247,11 @@ sluice_xdp(struct xdp_md *frame)
         count(EBPF_XDP_PASSED, 1);
         return XDP_PASS;
     }
-    found = front_find(frame, s, config, &front, &todo);
-    target = found ? target_of(todo) : 0;
-    if (found && !front.for_device && (target || !todo.n)) {
+    found = front_find(frame, s, config, &front, &state);
+    target = found ? target_of(state.port) : 0;
+    if (found && !front.for_device && (target || !state.n)) {
         credit(s, config, found - 1, frame_len(frame), front.tcp_flags);
-        return todo.n ? (int) bpf_redirect(target, 0) : XDP_DROP;
+        return state.n ? (int) bpf_redirect(target, 0) : XDP_DROP;
     }
     s->key.skb_priority = 0;
     s->key.pkt_mark = 0;

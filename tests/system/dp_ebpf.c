@@ -477,13 +477,6 @@ test_clsact_does_as_well(void **state)
     buf_free(&actions);
 }
 
-static void
-ask_for_xdp(struct lab *lab, uint32_t port, const char *kind)
-{
-    assert_int_equal(lab->dp->ops->port_config(lab->dp, port, "xdp", kind), 0);
-    assert_int_equal(lab->dp->ops->port_config(lab->dp, port, NULL, NULL), 0);
-}
-
 /* All of the tests of packets again, at the other hook; what is not for it takes the way of before. */
 static void
 test_xdp_does_as_well(void **state)

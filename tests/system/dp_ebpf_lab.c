@@ -297,3 +297,10 @@ drain(struct lab *lab)
         buf_free(&left.frames[i]);
     }
 }
+
+void
+ask_for_xdp(struct lab *lab, uint32_t port, const char *kind)
+{
+    assert_int_equal(lab->dp->ops->port_config(lab->dp, port, "xdp", kind), 0);
+    assert_int_equal(lab->dp->ops->port_config(lab->dp, port, NULL, NULL), 0);
+}

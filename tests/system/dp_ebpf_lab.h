@@ -33,6 +33,7 @@ int set_up(void **state);
 int tear_down(void **state);
 void open_datapath(struct lab *);
 void add_ports(struct lab *);
+void ask_for_xdp(struct lab *, uint32_t port, const char *kind);
 
 uint32_t rnd(struct lab *, uint32_t n); /* Less than 'n'. */
 /* A packet, if 'damaged' perhaps with some bytes that are not as they should be, perhaps cut short. */

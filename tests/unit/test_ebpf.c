@@ -238,6 +238,7 @@ table_init(struct ebpf *e, uint32_t n_slots)
         .n_slots = n_slots,
         .n_heads = EBPF_HEADS,
         .flows = aligned_alloc(64, n_slots * sizeof(struct ebpf_flow_value)),
+        .states = xcalloc(n_slots, sizeof(union ebpf_state)),
         .counters = xcalloc((size_t) n_slots * e->n_cpus, sizeof(struct ebpf_counter)),
         .heads = xzalloc(sizeof(struct ebpf_heads)),
         .masks = xcalloc(EBPF_MAX_MASKS, sizeof(struct ebpf_mask)),
@@ -254,6 +255,7 @@ table_destroy(struct ebpf *e)
 {
     free(e->config);
     free(e->table.flows);
+    free(e->table.states);
     free(e->table.counters);
     free(e->table.heads);
     free(e->table.masks);
@@ -300,11 +302,13 @@ test_flows_are_found_until_they_go(void **state)
         assert_int_equal(ebpf_table_add(&e, i, words, 0, (union ebpf_todo){.n = 1}), 0);
         assert_true(ebpf_table_has(&e, i));
         assert_true(e.table.flows[i].life & 1);
+        assert_int_equal(e.table.states[i].life, e.table.flows[i].life);
     }
     for (uint32_t i = 0; i < 64; i += 2) { /* From the ends and the middle of chains. */
         ebpf_table_del(&e, i);
         assert_false(ebpf_table_has(&e, i));
         assert_false(e.table.flows[i].life & 1);
+        assert_int_equal(e.table.states[i].life, e.table.flows[i].life);
     }
     for (uint32_t i = 0; i < 64; i++) {
         assert_int_equal(ebpf_table_has(&e, i), i % 2);

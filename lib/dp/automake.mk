@@ -14,7 +14,7 @@ ebpf_programs = lib/dp/ebpf.bpf.c lib/dp/ebpf_abi.h lib/dp/ebpf_act.bpf.h lib/dp
 	lib/dp/ebpf_police.bpf.h lib/dp/ebpf_xdp.bpf.c lib/dp/meter.h
 EXTRA_DIST += $(ebpf_programs)
 if HAVE_EBPF
-libsluice_a_SOURCES += lib/dp/ebpf.c lib/dp/ebpf.h lib/dp/ebpf_adopt.c lib/dp/ebpf_encode.c lib/dp/ebpf_flow.c lib/dp/ebpf_hook.c lib/dp/ebpf_map.c lib/dp/ebpf_mask.c \
+libsluice_a_SOURCES += lib/dp/ebpf.c lib/dp/ebpf.h lib/dp/ebpf_adopt.c lib/dp/ebpf_deed.c lib/dp/ebpf_encode.c lib/dp/ebpf_flow.c lib/dp/ebpf_hook.c lib/dp/ebpf_map.c lib/dp/ebpf_mask.c \
 	lib/dp/ebpf_police.c lib/dp/ebpf_port.c lib/dp/ebpf_seen.c lib/dp/ebpf_space.c lib/dp/ebpf_table.c lib/dp/ebpf_upcall.c lib/dp/ebpf_xdp.c
 nodist_libsluice_a_SOURCES = lib/dp/ebpf.skel.h lib/dp/ebpf_xdp.skel.h
 unit_tests += tests/unit/test_ebpf

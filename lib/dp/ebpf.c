@@ -81,6 +81,7 @@ ebpf_open(const char *name, const struct dp_settings *settings, struct loop *loo
     pthread_mutex_init(&e->mutex, NULL);
     taps_init(&e->taps);
     htable_init(&e->flows);
+    htable_init(&e->deeds);
     ebpf_space_init(&e->slots, e->settings.ebpf_flows);
     ebpf_space_init(&e->acts, e->settings.ebpf_actions);
     ebpf_space_init(&e->mask_ids, EBPF_MAX_MASKS);

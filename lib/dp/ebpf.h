@@ -31,7 +31,7 @@ extern const struct dp_ops dp_ebpf_ops;
 /* What struct dp_settings means by 0. */
 #define EBPF_DEFAULT_FLOWS 131072
 #define EBPF_MAX_FLOWS (1u << EBPF_SLOT_BITS)
-#define EBPF_DEFAULT_ACTIONS 131072
+#define EBPF_DEFAULT_ACTIONS 65536
 #define EBPF_DEFAULT_RING_KB 4096 /* A power of two. */
 #define EBPF_DEFAULT_QUEUE_KB 1024
 
@@ -39,12 +39,21 @@ struct ebpf_flow {
     struct hnode node; /* In ebpf.flows, by ufid. */
     dp_ufid ufid;
     uint32_t slot;
-    bool in_map;     /* Else it is one of 'user', which has what follows 'why'. */
-    bool adopted;    /* Of an earlier daemon: its actions are not known yet. */
-    const char *why; /* What keeps programs from executing it; NULL: nothing. */
-    struct user_actions *actions; /* RCU. NULL: not known. */
-    struct dp_stats *executed;    /* Of the packets that the daemon executed. NULL: none yet. */
+    bool crowded_out; /* Of the maps. */
+    struct ebpf_deed *deed;    /* NULL: it is not in the maps but one of 'user', which has the rest. */
+    struct dp_stats *executed; /* Of the packets that the daemon executed. NULL: none yet. */
 };
+
+/* What is done with packets: once for all flows that do the same. */
+struct ebpf_deed {
+    struct hnode node; /* In ebpf.deeds, unless there was no room for its records. */
+    uint32_t n_flows;
+    bool unknown;      /* Of an earlier daemon: nobody knows the actions. */
+    union ebpf_todo todo;
+    const char *why;   /* What keeps programs from executing it; NULL: nothing. */
+    struct user_actions actions; /* Last: it is as long as they are. Readable for a grace period. */
+};
+extern const char ebpf_no_room[]; /* As 'why', of flows, too. */
 
 /* A tuple. */
 struct ebpf_mask_user {
@@ -114,7 +123,7 @@ struct ebpf {
     struct taps taps; /* Main thread. */
 
     pthread_mutex_t mutex; /* Guards what follows, and is held by who changes the flows of 'user'. */
-    struct htable flows;
+    struct htable flows, deeds;
     struct ebpf_mask_user masks[EBPF_MAX_MASKS];
     struct ebpf_space slots, acts, mask_ids;
     bool crowded; /* Flows stay with the daemon for want of room. */
@@ -171,9 +180,16 @@ int ebpf_port_ifindex(const struct dp *, uint32_t number);
 int ebpf_port_police(struct dp *, uint32_t number, const struct dp_police *);
 void ebpf_ports_close(struct ebpf *, bool destroy);
 
-/* ebpf_table.c: flows where the programs find them. -ENOSPC: a chain is full, or has a flow of the same digest. Under e->mutex. */
+/* ebpf_table.c: flows where the programs find them. A flow has one slot, or two where its mask has many words. -ENOSPC: a chain is full, or has a flow of the
+ * same digest. Under e->mutex. */
+static inline uint32_t
+ebpf_table_n_slots(const struct ebpf_mask *m)
+{
+    return m->n > EBPF_FLOW_WORDS ? 2 : 1;
+}
 int ebpf_table_add(struct ebpf *, uint32_t slot, const uint64_t words[EBPF_KEY_WORDS], uint16_t mask, union ebpf_todo);
 void ebpf_table_del(struct ebpf *, uint32_t slot);
+void ebpf_table_words(const struct ebpf *, uint32_t slot, uint64_t words[EBPF_KEY_WORDS]);
 bool ebpf_table_has(const struct ebpf *, uint32_t slot); /* Would the programs find it? */
 bool ebpf_table_find(const struct ebpf *, const struct flow_key *, uint32_t *slot); /* As the programs find it. false: they would not. */
 void ebpf_table_set_todo(struct ebpf *, uint32_t slot, union ebpf_todo);
@@ -187,6 +203,12 @@ void ebpf_mask_whole(const struct ebpf *, uint32_t id, struct flow_key *);
 void ebpf_masks_sort(struct ebpf *);    /* By their hits. */
 void ebpf_masks_publish(struct ebpf *); /* The programs look up tuples of e->masks from now on. */
 
+/* ebpf_deed.c. Under e->mutex. For one flow more, and less. */
+struct ebpf_deed *ebpf_deed_get(struct ebpf *, const void *actions, size_t len);
+struct ebpf_deed *ebpf_deed_adopt(struct ebpf *, union ebpf_todo);
+void ebpf_deed_put(struct ebpf *, struct ebpf_deed *);
+uint32_t ebpf_todo_n_records(union ebpf_todo); /* In 'acts'. */
+
 /* ebpf_flow.c */
 void ebpf_flow_put(struct dp *, struct dp_flow_put *, size_t n);
 void ebpf_flow_del(struct dp *, struct dp_flow_del *, size_t n);
@@ -195,6 +217,7 @@ void ebpf_flows_close(struct ebpf *);
 /* Under e->mutex. */
 struct ebpf_flow *ebpf_flow_new(struct ebpf *, dp_ufid); /* In e->flows and in no map. */
 struct ebpf_flow *ebpf_flow_find(const struct ebpf *, const dp_ufid *);
+const char *ebpf_flow_why(const struct ebpf_flow *); /* It is not the programs that execute it. NULL: they do. */
 void ebpf_flow_stats(const struct ebpf *, const struct ebpf_flow *, struct dp_stats *); /* Adds them; of one in the maps. */
 void ebpf_flows_take_in(struct ebpf *); /* Those that stayed with the daemon for want of room, if others have left. */
 

@@ -15,7 +15,7 @@
 
 #include "lib/flow/key_layout.h"
 
-#define EBPF_ABI 7 /* Changes with this file: what another version left is not adopted. */
+#define EBPF_ABI 8 /* Changes with this file: what another version left is not adopted. */
 
 #define EBPF_META_FIRST (offsetof(struct flow_key, skb_priority) / 8)
 #define EBPF_META_WORDS 3
@@ -57,15 +57,17 @@ union ebpf_todo {
 #define EBPF_FLOW_OUTPUT 2 /* All that is done is to send the packet to 'port'. */
 #define EBPF_FLOW_XDP 4    /* The program of the XDP hook can do it: it ends with the only output, or there is nothing to do. */
 
-/* flows, by slot. */
+/* flows, by slot. One whose mask has more words than a slot has room for has the others in the slot behind its own, where no flow is. */
+#define EBPF_FLOW_WORDS 13
 struct ebpf_flow_value {
     uint32_t life;   /* Odd: there is a flow. It changes with each that comes and goes. */
     uint32_t next;   /* Slot plus one of the next in its chain; 0: none. */
     uint32_t digest; /* Different in all flows of a chain. */
     uint32_t mask;
     union ebpf_todo todo;
-    uint64_t words[EBPF_KEY_WORDS]; /* Those that the mask has, masked. */
-} __attribute__((aligned(64)));     /* A cache line. */
+    uint64_t words[EBPF_FLOW_WORDS]; /* Those that the mask has, masked. */
+} __attribute__((aligned(64)));      /* A cache line. */
+_Static_assert(sizeof(struct ebpf_flow_value) == 128 && EBPF_KEY_WORDS <= 2 * EBPF_FLOW_WORDS, "two cache lines, and two slots for the longest");
 
 /* states, by slot: all that has to be known of a flow that is remembered in 'fronts', changed and read at once. Many are in one cache line. */
 union ebpf_state {

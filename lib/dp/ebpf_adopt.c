@@ -25,11 +25,21 @@ is_sound_mask(const struct ebpf_mask *m)
     return ok;
 }
 
+/* As they were lent. */
+static uint32_t
+n_acts(union ebpf_todo todo)
+{
+    uint32_t n = ebpf_todo_n_records(todo);
+
+    return n ? ebpf_space_block(n) : 0;
+}
+
 static bool
 is_sound(const struct ebpf *e, const struct ebpf_flow_value *v)
 {
     return v->mask < EBPF_MAX_MASKS && is_sound_mask(&e->table.masks[v->mask])
-           && v->todo.first < e->acts.size && v->todo.first + ebpf_space_block(v->todo.n) <= e->acts.size;
+           && (size_t) (v - e->table.flows) + ebpf_table_n_slots(&e->table.masks[v->mask]) <= e->table.n_slots
+           && v->todo.first <= e->acts.size && e->acts.size - v->todo.first >= n_acts(v->todo);
 }
 
 static bool
@@ -46,9 +56,10 @@ adopt_one(struct adoption *a, uint32_t slot)
     e->masks[v->mask].n_flows++;
     f = ebpf_flow_new(e, ufid);
     f->slot = slot;
-    f->in_map = f->adopted = true;
-    a->slots[slot] = a->masks[v->mask] = true;
-    memset(&a->acts[v->todo.first], true, ebpf_space_block(v->todo.n));
+    f->deed = ebpf_deed_adopt(e, v->todo);
+    memset(&a->slots[slot], true, ebpf_table_n_slots(&e->table.masks[v->mask]));
+    a->masks[v->mask] = true;
+    memset(&a->acts[v->todo.first], true, n_acts(v->todo));
     return true;
 }
 

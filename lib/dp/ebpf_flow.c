@@ -12,7 +12,7 @@ COUNTER(ebpf_flow_slow, "A megaflow was put that the eBPF programs cannot execut
 COUNTER(ebpf_map_full, "A map of the eBPF datapath was full: a megaflow stayed with the daemon.");
 COUNTER(ebpf_map_room, "A megaflow that had stayed with the daemon for want of room came into the maps.");
 
-static const char no_room[] = "a map of the eBPF programs is full";
+const char ebpf_no_room[] = "a map of the eBPF programs is full";
 
 struct ebpf_flow *
 ebpf_flow_find(const struct ebpf *e, const dp_ufid *ufid)
@@ -39,18 +39,6 @@ ebpf_flow_new(struct ebpf *e, dp_ufid ufid)
     return f;
 }
 
-/* Lends and writes the records. */
-static int
-write_acts(struct ebpf *e, const struct ebpf_act *acts, uint32_t n, uint32_t *first)
-{
-    int error = ebpf_space_get(&e->acts, MAX(n, 1), first);
-
-    if (!error) {
-        memcpy(&e->table.acts[*first], acts, n * sizeof *acts);
-    }
-    return error;
-}
-
 void
 ebpf_flow_stats(const struct ebpf *e, const struct ebpf_flow *f, struct dp_stats *s)
 {
@@ -60,153 +48,101 @@ ebpf_flow_stats(const struct ebpf *e, const struct ebpf_flow *f, struct dp_stats
     }
 }
 
-static bool
-is_mere_output(const struct ebpf_act *a)
-{
-    return a->kind == EBPF_ACT_OUTPUT && a->last && !a->max_len && a->arg < EBPF_MAX_PORTS;
-}
-
-/* Can the program of the XDP hook do it? */
-static bool
-is_for_frames(const struct ebpf_act *acts, uint32_t n)
-{
-    for (uint32_t i = 0; i + 1 < n; i++) {
-        bool simple = acts[i].layer <= EBPF_ND && !(acts[i].sums & EBPF_SUM_SCTP);
-
-        if (acts[i].kind != EBPF_ACT_PUSH_VLAN && acts[i].kind != EBPF_ACT_POP_VLAN && !(acts[i].kind == EBPF_ACT_WRITE && simple)) {
-            return false;
-        }
-    }
-    return !n || is_mere_output(&acts[n - 1]);
-}
-
-/* Packets on their way go by the old ones. */
+/* What is counted of a put, for what the programs cannot do. */
 static void
-set_actions(struct ebpf_flow *f, const void *actions, size_t len)
+note_why(struct ebpf *e, const struct ebpf_deed *d)
 {
-    struct user_actions *was = f->actions;
-
-    __atomic_store_n(&f->actions, user_actions_copy(actions, len), __ATOMIC_RELEASE);
-    rcu_postpone_free(was);
-}
-
-/* The actions as records, in 'acts' of the maps where the programs can execute them. */
-static int
-encode(struct ebpf *e, struct ebpf_flow *f, const void *actions, size_t len, union ebpf_todo *todo)
-{
-    struct ebpf_act acts[EBPF_MAX_ACTS];
-    uint32_t n, first;
-    int error;
-
-    f->why = ebpf_encode(actions, len, acts, &n);
-    if (f->why) {
+    if (d->why == ebpf_no_room) {
+        COUNTER_INC(ebpf_map_full);
+        e->crowded = true;
+    } else if (d->why) {
         COUNTER_INC(ebpf_flow_slow);
     }
-    error = write_acts(e, acts, n, &first);
-    if (!error) {
-        *todo = (union ebpf_todo){.first = first, .n = (uint8_t) n, .flags = f->why ? EBPF_FLOW_SLOW : 0};
-        if (!f->why && is_for_frames(acts, n)) {
-            todo->port = n ? (uint16_t) acts[n - 1].arg : 0;
-            todo->flags |= EBPF_FLOW_XDP | (n == 1 ? EBPF_FLOW_OUTPUT : 0);
-        }
-    }
-    return error;
 }
 
-static void
-forget_acts(struct ebpf *e, union ebpf_todo todo)
+const char *
+ebpf_flow_why(const struct ebpf_flow *f)
 {
-    ebpf_space_put(&e->acts, todo.first, MAX(todo.n, 1U));
+    return f->deed ? f->deed->why : f->crowded_out ? ebpf_no_room : "only packets that the daemon looks up again can match";
 }
 
-/* Into the maps; f->in_map says whether that went well. */
+/* Into the maps; it has a deed if that went well. */
 static void
 install(struct ebpf *e, struct ebpf_flow *f, const struct dp_flow_put *put)
 {
     uint64_t words[EBPF_KEY_WORDS];
     struct ebpf_mask mask;
-    union ebpf_todo todo;
+    struct ebpf_deed *deed;
+    uint32_t n_slots;
     uint16_t id;
 
+    f->crowded_out = false;
     if (!ebpf_encode_key(put->key, put->mask, words, &mask)) {
-        f->why = "only packets that the daemon looks up again can match";
         return;
     }
-    if (ebpf_space_get(&e->slots, 1, &f->slot)) {
+    n_slots = ebpf_table_n_slots(&mask);
+    if (ebpf_space_get(&e->slots, n_slots, &f->slot)) {
         goto full;
-    }
-    if (encode(e, f, put->actions, put->actions_len, &todo)) {
-        goto no_acts;
     }
     if (ebpf_mask_get(e, &mask, put->mask, &id)) {
         goto no_mask;
     }
+    deed = ebpf_deed_get(e, put->actions, put->actions_len);
     ebpf_counters_clear(e, f->slot);
     e->table.ufids[f->slot] = (struct ebpf_ufid){f->ufid.hi, f->ufid.lo};
-    if (ebpf_table_add(e, f->slot, words, id, todo)) {
+    if (ebpf_table_add(e, f->slot, words, id, deed->todo)) {
         goto no_room_in_chain;
     }
-    set_actions(f, put->actions, put->actions_len);
-    f->in_map = true;
+    f->deed = deed;
+    note_why(e, deed);
     return;
 
 no_room_in_chain:
+    ebpf_deed_put(e, deed);
     ebpf_mask_put(e, id);
 no_mask:
-    forget_acts(e, todo);
-no_acts:
-    ebpf_space_put(&e->slots, f->slot, 1);
+    ebpf_space_put(&e->slots, f->slot, n_slots);
 full:
     COUNTER_INC(ebpf_map_full);
-    f->why = no_room;
-    e->crowded = true;
+    f->crowded_out = e->crowded = true;
 }
 
 /* Out of the maps. */
 static void
 uninstall(struct ebpf *e, struct ebpf_flow *f, struct dp_stats *last)
 {
-    const struct ebpf_flow_value *v = &e->table.flows[f->slot];
+    uint32_t mask = e->table.flows[f->slot].mask;
 
     ebpf_table_del(e, f->slot);
     ebpf_flow_stats(e, f, last);
-    ebpf_mask_put(e, v->mask);
-    forget_acts(e, v->todo);
-    ebpf_space_put(&e->slots, f->slot, 1);
-    f->in_map = false;
+    ebpf_space_put(&e->slots, f->slot, ebpf_table_n_slots(&e->table.masks[mask]));
+    ebpf_mask_put(e, mask);
+    ebpf_deed_put(e, f->deed);
+    f->deed = NULL;
     e->room = true;
 }
 
-/* What the programs do from now on with a flow in the maps. */
+/* What is done from now on with packets of a flow in the maps. */
 static void
 change(struct ebpf *e, struct ebpf_flow *f, const void *actions, size_t len)
 {
-    union ebpf_todo was = e->table.flows[f->slot].todo, todo;
+    struct ebpf_deed *was = f->deed;
 
-    if (!encode(e, f, actions, len, &todo)) {
-        ebpf_table_set_todo(e, f->slot, todo);
-        forget_acts(e, was);
-        return;
-    }
-    /* No room for the new actions: the programs must not go on with the old ones. */
-    was.flags = EBPF_FLOW_SLOW;
-    ebpf_table_set_todo(e, f->slot, was);
-    f->why = no_room;
-    e->crowded = true;
-    COUNTER_INC(ebpf_map_full);
+    f->deed = ebpf_deed_get(e, actions, len);
+    ebpf_table_set_todo(e, f->slot, f->deed->todo);
+    note_why(e, f->deed);
+    ebpf_deed_put(e, was);
 }
 
 static void
 modify(struct ebpf *e, struct ebpf_flow *f, struct dp_flow_put *put)
 {
-    if (!f->in_map) {
+    if (!f->deed) {
         user_flow_put(&e->user.dp, put, 1);
         return;
     }
     put->stats = (struct dp_stats){.packets = 0};
     ebpf_flow_stats(e, f, &put->stats);
-    f->adopted = false;
-    set_actions(f, put->actions, put->actions_len);
     change(e, f, put->actions, put->actions_len);
 }
 
@@ -223,7 +159,7 @@ move(struct ebpf *e, struct ebpf_flow *f)
     put.key = &m.key;
     put.mask = &m.mask;
     install(e, f, &put);
-    if (f->in_map) {
+    if (f->deed) {
         user_flow_del(&e->user.dp, &del, 1);
         f->executed = xmemdup(&del.stats, sizeof del.stats);
     }
@@ -239,15 +175,15 @@ ebpf_flows_take_in(struct ebpf *e)
     for (struct hnode *h = htable_next(&e->flows, NULL); h && !e->crowded; h = htable_next(&e->flows, h)) {
         struct ebpf_flow *f = CONTAINER_OF(h, struct ebpf_flow, node);
 
-        if (f->why != no_room) {
+        if (ebpf_flow_why(f) != ebpf_no_room) {
             continue;
         }
-        if (f->in_map) {
-            change(e, f, f->actions->data, f->actions->len);
+        if (f->deed) {
+            change(e, f, f->deed->actions.data, f->deed->actions.len);
         } else {
             move(e, f);
         }
-        COUNTER_ADD(ebpf_map_room, f->why != no_room);
+        COUNTER_ADD(ebpf_map_room, ebpf_flow_why(f) != ebpf_no_room);
     }
 }
 
@@ -255,7 +191,6 @@ static void
 flow_free(struct ebpf *e, struct ebpf_flow *f)
 {
     htable_remove(&e->flows, &f->node);
-    rcu_postpone_free(f->actions);
     free(f->executed);
     free(f);
 }
@@ -267,7 +202,7 @@ add(struct ebpf *e, struct dp_flow_put *put)
     struct ebpf_flow *f = ebpf_flow_new(e, put->ufid);
 
     install(e, f, put);
-    if (!f->in_map) {
+    if (!f->deed) {
         user_flow_put(&e->user.dp, put, 1);
         if (put->error) {
             flow_free(e, f);
@@ -312,7 +247,7 @@ del_one(struct ebpf *e, struct dp_flow_del *del)
     if (!f) {
         return;
     }
-    if (f->in_map) {
+    if (f->deed) {
         del->stats = (struct dp_stats){.packets = 0};
         uninstall(e, f, &del->stats);
     } else {
@@ -341,7 +276,7 @@ uninstall_all(struct ebpf *e)
         struct dp_stats ignored = {.packets = 0};
 
         next = htable_next(&e->flows, h);
-        if (f->in_map) {
+        if (f->deed) {
             uninstall(e, f, &ignored);
         }
         flow_free(e, f);
@@ -366,9 +301,15 @@ void
 ebpf_flows_close(struct ebpf *e)
 {
     for (struct hnode *h = htable_next(&e->flows, NULL), *next; h; h = next) {
+        struct ebpf_flow *f = CONTAINER_OF(h, struct ebpf_flow, node);
+
         next = htable_next(&e->flows, h);
-        flow_free(e, CONTAINER_OF(h, struct ebpf_flow, node));
+        if (f->deed) {
+            ebpf_deed_put(e, f->deed);
+        }
+        flow_free(e, f);
     }
+    htable_destroy(&e->deeds);
     for (unsigned i = 0; i < EBPF_MAX_MASKS; i++) {
         free(e->masks[i].whole);
     }

@@ -45,19 +45,36 @@ key_hash(const struct scratch *s, const struct ebpf_config *config)
     return ebpf_digest_end(sum);
 }
 
+/* Of the words from the first that a slot has no room for. */
 static __always_inline bool
-matches(const struct scratch *s, const struct ebpf_mask *m, const struct ebpf_flow_value *flow)
+matches_behind(const struct scratch *s, const struct ebpf_mask *m, uint32_t slot)
+{
+    const struct ebpf_flow_value *behind = bpf_map_lookup_elem(&flows, &slot);
+    const uint64_t *w = (const uint64_t *) &s->key;
+
+    for (unsigned i = EBPF_FLOW_WORDS; behind && i < EBPF_KEY_WORDS && i < m->n; i++) {
+        uint32_t at = m->at[i];
+
+        if (at >= FLOW_KEY_WORDS || (w[at] & m->words[i]) != behind->words[i - EBPF_FLOW_WORDS]) {
+            return false;
+        }
+    }
+    return behind;
+}
+
+static __always_inline bool
+matches(const struct scratch *s, const struct ebpf_mask *m, const struct ebpf_flow_value *flow, uint32_t slot)
 {
     const uint64_t *w = (const uint64_t *) &s->key;
 
-    for (unsigned i = 0; i < EBPF_KEY_WORDS && i < m->n; i++) {
+    for (unsigned i = 0; i < EBPF_FLOW_WORDS && i < m->n; i++) {
         uint32_t at = m->at[i];
 
         if (at >= FLOW_KEY_WORDS || (w[at] & m->words[i]) != flow->words[i]) {
             return false;
         }
     }
-    return true;
+    return m->n <= EBPF_FLOW_WORDS || matches_behind(s, m, slot + 1);
 }
 
 static __always_inline uint64_t
@@ -110,7 +127,7 @@ find_in(struct scratch *s, uint32_t id)
         }
         next = flow->next;
     }
-    return next && flow && matches(s, m, flow) ? next : 0;
+    return next && flow && matches(s, m, flow, next - 1) ? next : 0;
 }
 
 struct search {
@@ -157,7 +174,7 @@ find_by_way(const struct scratch *s, uint64_t way)
     }
     mask = flow->mask;
     m = bpf_map_lookup_elem(&masks, &mask);
-    return m && matches(s, m, flow) ? slot + 1 : 0;
+    return m && matches(s, m, flow, slot) ? slot + 1 : 0;
 }
 
 /* Which of the ways has the tag, reckoned without a branch; 'otherwise' if none has. */

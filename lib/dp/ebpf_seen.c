@@ -17,11 +17,13 @@ struct seen {
 static void
 see_content(const struct ebpf *e, const struct ebpf_flow *f, struct seen *s)
 {
-    const struct ebpf_flow_value *v = &e->table.flows[f->slot];
+    uint32_t mask = e->table.flows[f->slot].mask;
+    uint64_t words[EBPF_KEY_WORDS];
 
-    ebpf_decode_key(v->words, &e->table.masks[v->mask], &s->match.key);
-    ebpf_mask_whole(e, v->mask, &s->match.mask);
-    s->actions = f->actions ? user_actions_copy(f->actions->data, f->actions->len) : user_actions_copy(NULL, 0);
+    ebpf_table_words(e, f->slot, words);
+    ebpf_decode_key(words, &e->table.masks[mask], &s->match.key);
+    ebpf_mask_whole(e, mask, &s->match.mask);
+    s->actions = user_actions_copy(f->deed->actions.data, f->deed->actions.len);
     s->d.key = &s->match.key;
     s->d.mask = &s->match.mask;
     s->d.actions = s->actions->data;
@@ -39,13 +41,13 @@ see(struct ebpf *e, const dp_ufid *ufid, bool terse, struct seen *s)
     pthread_mutex_lock(&e->mutex);
     f = ebpf_flow_find(e, ufid);
     if (f) {
-        s->d.extack = f->why;
-        s->d.actions_unknown = f->adopted;
-        s->elsewhere = !f->in_map;
-        if (f->in_map) {
+        s->d.extack = ebpf_flow_why(f);
+        s->elsewhere = !f->deed;
+        if (f->deed) {
+            s->d.actions_unknown = f->deed->unknown;
             ebpf_flow_stats(e, f, &s->d.stats);
         }
-        if (f->in_map && !terse) {
+        if (f->deed && !terse) {
             see_content(e, f, s);
         }
     }
@@ -176,9 +178,9 @@ ebpf_flow_execute(struct user_dp *u, const struct packet *p, const struct flow_k
         const dp_ufid ufid = {e->table.ufids[slot].hi, e->table.ufids[slot].lo};
         struct ebpf_flow *f = ebpf_flow_find(e, &ufid);
 
-        if (f && f->actions) {
+        if (f && f->deed && !f->deed->unknown) {
             credit(f, p, key);
-            actions = f->actions;
+            actions = &f->deed->actions;
         }
     }
     pthread_mutex_unlock(&e->mutex);

@@ -27,6 +27,19 @@ head_of(const struct ebpf *e, uint64_t digest)
     return &e->table.heads[number / EBPF_HEADS].first[number % EBPF_HEADS];
 }
 
+void
+ebpf_table_words(const struct ebpf *e, uint32_t slot, uint64_t words[EBPF_KEY_WORDS])
+{
+    const struct ebpf_flow_value *f = &e->table.flows[slot];
+    uint32_t n = e->table.masks[f->mask].n;
+
+    memset(words, 0, EBPF_KEY_WORDS * sizeof *words);
+    memcpy(words, f->words, MIN(n, EBPF_FLOW_WORDS) * sizeof *words);
+    if (n > EBPF_FLOW_WORDS && slot + 1 < e->table.n_slots) {
+        memcpy(words + EBPF_FLOW_WORDS, f[1].words, (n - EBPF_FLOW_WORDS) * sizeof *words);
+    }
+}
+
 /* May the flow be the first of the chain? */
 static bool
 has_room(const struct ebpf_table *t, uint32_t first, const struct ebpf_flow_value *f)
@@ -65,6 +78,9 @@ ebpf_table_add(struct ebpf *e, uint32_t slot, const uint64_t words[EBPF_KEY_WORD
     f->next = *head;
     f->todo = todo;
     memcpy(f->words, words, sizeof f->words);
+    if (e->table.masks[mask].n > EBPF_FLOW_WORDS) {
+        memcpy(f[1].words, words + EBPF_FLOW_WORDS, (EBPF_KEY_WORDS - EBPF_FLOW_WORDS) * sizeof *words);
+    }
     if (!has_room(&e->table, *head, f)) {
         return -ENOSPC;
     }
@@ -78,9 +94,12 @@ ebpf_table_add(struct ebpf *e, uint32_t slot, const uint64_t words[EBPF_KEY_WORD
 static uint32_t *
 link_to(const struct ebpf *e, uint32_t slot)
 {
-    const struct ebpf_flow_value *f = &e->table.flows[slot];
-    uint32_t *link = head_of(e, digest_of(e, f->words, (uint16_t) f->mask));
+    uint16_t mask = (uint16_t) e->table.flows[slot].mask;
+    uint64_t words[EBPF_KEY_WORDS];
+    uint32_t *link;
 
+    ebpf_table_words(e, slot, words);
+    link = head_of(e, digest_of(e, words, mask));
     for (unsigned n = 0; n < EBPF_MAX_CHAIN && *link && *link <= e->table.n_slots; n++) {
         if (*link == slot + 1) {
             return link;
@@ -113,7 +132,7 @@ static bool
 find_in_tuple(const struct ebpf *e, const struct flow_key *key, uint16_t id, uint32_t *slot)
 {
     const struct ebpf_mask *m = &e->table.masks[id];
-    uint64_t words[EBPF_KEY_WORDS], digest;
+    uint64_t words[EBPF_KEY_WORDS], there[EBPF_KEY_WORDS], digest;
     uint32_t next;
 
     for (uint32_t i = 0; i < m->n; i++) {
@@ -124,9 +143,10 @@ find_in_tuple(const struct ebpf *e, const struct flow_key *key, uint16_t id, uin
     for (unsigned n = 0; n < EBPF_MAX_CHAIN && next && next <= e->table.n_slots; n++, next = e->table.flows[next - 1].next) {
         const struct ebpf_flow_value *f = &e->table.flows[next - 1];
 
-        if (f->digest == (uint32_t) (digest >> 32) && f->mask == id && !memcmp(f->words, words, m->n * sizeof *words)) {
+        if (f->digest == (uint32_t) (digest >> 32) && f->mask == id) {
             *slot = next - 1;
-            return true;
+            ebpf_table_words(e, *slot, there);
+            return !memcmp(there, words, m->n * sizeof *words);
         }
     }
     return false;

@@ -14,16 +14,17 @@ pytestmark = [pytest.mark.ours, pytest.mark.tiers("ebpf")]
 
 TP_STATUS_CSUMNOTREADY = 1 << 3
 MTU_FRAME = 1514
-# Sends UDP datagrams, each from another port than the one before, until it is killed.
+# Sends large UDP datagrams of which no two have the same ports, until it is killed.
 FLOOD = """
 import socket, struct, sys
 frame = bytearray(bytes.fromhex(sys.argv[1]))
+frame += bytes(1514 - len(frame))
 raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 raw.bind(("eth0", 0))
 number = 0
 while True:
-    number = (number + 1) % 50000
-    struct.pack_into("!HH", frame, 34, 10000 + number, 5000)
+    number += 1
+    struct.pack_into("!HH", frame, 34, number & 0xffff, number >> 16)
     raw.send(frame)
 """
 
@@ -52,8 +53,8 @@ def test_flood_of_one_port_leaves_room(switch, bridge, make_vms):
     """While one VM sends nothing but new flows, all new flows of another get through."""
     first, second, third = make_vms(3)
     bridge.plug(first, second, third)
-    # What an action reads is part of the megaflow: each port is one.
-    read = "move:NXM_OF_UDP_SRC[]->NXM_NX_REG0[0..15]"
+    # What an action reads is part of the megaflow: each pair of ports is one.
+    read = "move:NXM_OF_UDP_SRC[]->NXM_NX_REG0[0..15],move:NXM_OF_UDP_DST[]->NXM_NX_REG1[0..15]"
     bridge.set_flows(f"priority=5,in_port=3,udp actions={read},output:2", f"priority=5,in_port=1,udp actions={read}", "priority=0 actions=drop")
     frame = without_udp_sum(datagram(third, second))
     before = lost(switch)

@@ -289,6 +289,78 @@ test_flow_of_a_packet_is_found(void **state)
     table_destroy(&e);
 }
 
+/* A mask of more words than a slot has room for. */
+static void
+test_long_flow_has_two_slots(void **state)
+{
+    static struct ebpf e;
+    struct flow_key key = {.in_port = 3}, mask = {.in_port = UINT32_MAX};
+    uint64_t words[EBPF_KEY_WORDS], there[EBPF_KEY_WORDS];
+    uint32_t slot = 0;
+
+    table_init(&e, 4);
+    memset(&mask.eth_dst, 0xff, sizeof mask - offsetof(struct flow_key, eth_dst));
+    for (size_t i = EBPF_LAYER_FIRST; i < FLOW_KEY_WORDS; i++) {
+        flow_key_words(&key)[i] = i;
+    }
+    assert_true(ebpf_encode_key(&key, &mask, words, &e.table.masks[0]));
+    assert_int_equal(ebpf_table_n_slots(&e.table.masks[0]), 2);
+    e.config->n_masks[0] = 1;
+    assert_int_equal(ebpf_table_add(&e, 1, words, 0, (union ebpf_todo){.n = 1}), 0);
+    assert_false(e.table.flows[2].life & 1);
+    ebpf_table_words(&e, 1, there);
+    assert_memory_equal(there, words, sizeof words);
+    assert_true(ebpf_table_find(&e, &key, &slot));
+    assert_int_equal(slot, 1);
+    flow_key_words(&key)[FLOW_KEY_WORDS - 1]++;
+    assert_false(ebpf_table_find(&e, &key, &slot));
+    ebpf_table_del(&e, 1);
+    assert_false(ebpf_table_has(&e, 1));
+    table_destroy(&e);
+}
+
+static void
+test_deeds_are_shared(void **state)
+{
+    static struct ebpf e;
+    struct buf output = BUF_EMPTY, drop = BUF_EMPTY, vlan = BUF_EMPTY;
+    struct ebpf_deed *one, *two, *other;
+
+    htable_init(&e.deeds);
+    ebpf_space_init(&e.acts, 2);
+    e.table.acts = xcalloc(2, sizeof *e.table.acts);
+    action_put_output(&output, 3);
+    assert_null(action_parse("push_vlan(vid=7,pcp=0),3", NULL, &vlan));
+    one = ebpf_deed_get(&e, output.data, output.len);
+    assert_ptr_equal(ebpf_deed_get(&e, output.data, output.len), one);
+    assert_true(one->todo.flags & EBPF_FLOW_OUTPUT && one->todo.port == 3);
+    other = ebpf_deed_get(&e, drop.data, 0);
+    assert_false(other->why || other->todo.flags & EBPF_FLOW_SLOW);
+    assert_int_equal(e.acts.used, 0); /* Neither needs records. */
+    two = ebpf_deed_get(&e, vlan.data, vlan.len);
+    assert_ptr_equal(ebpf_deed_get(&e, vlan.data, vlan.len), two);
+    assert_int_equal(e.acts.used, 2);
+    ebpf_deed_put(&e, other);
+
+    action_put_output(&vlan, 4); /* Another one, for which there is no room. */
+    other = ebpf_deed_get(&e, vlan.data, vlan.len);
+    assert_true(other->why == ebpf_no_room && other->todo.flags & EBPF_FLOW_SLOW);
+    ebpf_deed_put(&e, two);
+    ebpf_deed_put(&e, two);
+    ebpf_deed_put(&e, other);
+    other = ebpf_deed_get(&e, vlan.data, vlan.len - sizeof(struct action_output));
+    assert_null(other->why);
+    ebpf_deed_put(&e, other);
+    ebpf_deed_put(&e, one);
+    ebpf_deed_put(&e, one);
+    assert_int_equal(e.deeds.n, 0);
+    htable_destroy(&e.deeds);
+    ebpf_space_destroy(&e.acts);
+    free(e.table.acts);
+    buf_free(&output);
+    buf_free(&vlan);
+}
+
 static void
 test_flows_are_found_until_they_go(void **state)
 {
@@ -364,6 +436,8 @@ main(void)
         cmocka_unit_test(test_what_programs_cannot_do_has_a_reason),
         cmocka_unit_test(test_space_is_lent_once),
         cmocka_unit_test(test_flow_of_a_packet_is_found),
+        cmocka_unit_test(test_long_flow_has_two_slots),
+        cmocka_unit_test(test_deeds_are_shared),
         cmocka_unit_test(test_flows_are_found_until_they_go),
         cmocka_unit_test(test_counters_are_of_all_processors),
     };

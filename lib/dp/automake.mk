@@ -10,7 +10,7 @@ libsluice_a_SOURCES += lib/dp/execute.c lib/dp/user.c lib/dp/user.h lib/dp/user_
 unit_tests += tests/unit/test_execute tests/unit/test_user tests/unit/test_place tests/unit/test_tc
 
 # The eBPF datapath. The skeleton, with the compiled programs in it, is made by the build; its BPF bytecode is that of the build machine's byte order.
-ebpf_programs = lib/dp/ebpf.bpf.c lib/dp/ebpf_abi.h lib/dp/ebpf_act.bpf.h lib/dp/ebpf_copy.bpf.h lib/dp/ebpf_front.bpf.h lib/dp/ebpf_layer.bpf.h lib/dp/ebpf_lookup.bpf.h lib/dp/ebpf_maps.bpf.h lib/dp/ebpf_packet.bpf.h lib/dp/ebpf_parse.bpf.h \
+ebpf_programs = lib/dp/ebpf.bpf.c lib/dp/ebpf_abi.h lib/dp/ebpf_act.bpf.h lib/dp/ebpf_copy.bpf.h lib/dp/ebpf_front.bpf.h lib/dp/ebpf_layer.bpf.h lib/dp/ebpf_lookup.bpf.h lib/dp/ebpf_maps.bpf.h lib/dp/ebpf_mpls.bpf.h lib/dp/ebpf_packet.bpf.h lib/dp/ebpf_parse.bpf.h \
 	lib/dp/ebpf_police.bpf.h lib/dp/ebpf_xdp.bpf.c lib/dp/meter.h
 EXTRA_DIST += $(ebpf_programs)
 if HAVE_EBPF

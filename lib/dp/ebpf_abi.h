@@ -15,7 +15,7 @@
 
 #include "lib/flow/key_layout.h"
 
-#define EBPF_ABI 8 /* Changes with this file: what another version left is not adopted. */
+#define EBPF_ABI 9 /* Changes with this file: what another version left is not adopted. */
 
 #define EBPF_META_FIRST (offsetof(struct flow_key, skb_priority) / 8)
 #define EBPF_META_WORDS 3
@@ -56,6 +56,7 @@ union ebpf_todo {
 #define EBPF_FLOW_SLOW 1   /* The daemon executes it, and counts. */
 #define EBPF_FLOW_OUTPUT 2 /* All that is done is to send the packet to 'port'. */
 #define EBPF_FLOW_XDP 4    /* The program of the XDP hook can do it: it ends with the only output, or there is nothing to do. */
+#define EBPF_FLOW_LABELS 8 /* It changes labels of MPLS, which programs cannot do to each packet: the daemon executes it for others. */
 
 /* flows, by slot. One whose mask has more words than a slot has room for has the others in the slot behind its own, where no flow is. */
 #define EBPF_FLOW_WORDS 13
@@ -122,6 +123,8 @@ enum ebpf_act_kind {
     EBPF_ACT_USERSPACE,   /* The cookie is in 'value' and 'mask'. */
     EBPF_ACT_PUSH_VLAN,   /* arg: tpid << 16 | tci, host order. */
     EBPF_ACT_POP_VLAN,
+    EBPF_ACT_PUSH_MPLS,   /* In 'value' the Ethertype, then the label, as on the wire. */
+    EBPF_ACT_POP_MPLS,    /* In 'value' the Ethertype. */
     EBPF_ACT_WRITE,       /* The masked 'len' bytes at 'at' of 'layer'. */
     EBPF_ACT_PRIORITY,    /* skb_priority and skb_mark: arg, under max_len as the mask. */
     EBPF_ACT_MARK,
@@ -139,7 +142,7 @@ enum ebpf_act_kind {
 #define EBPF_SAVE_TAGS 2
 #define EBPF_SAVE_BYTES 4 /* Of headers. */
 #define EBPF_SAVE_KEY 8   /* The key, since the copy is looked up again. */
-enum ebpf_layer { EBPF_L2, EBPF_ARP, EBPF_IPV4, EBPF_IPV6, EBPF_PORTS, EBPF_SCTP_PORTS, EBPF_ICMP, EBPF_ICMPV6, EBPF_ND, EBPF_ND_SLL, EBPF_ND_TLL };
+enum ebpf_layer { EBPF_L2, EBPF_ARP, EBPF_IPV4, EBPF_IPV6, EBPF_PORTS, EBPF_SCTP_PORTS, EBPF_ICMP, EBPF_ICMPV6, EBPF_ND, EBPF_ND_SLL, EBPF_ND_TLL, EBPF_MPLS };
 /* Checksums that a write has to repair. */
 #define EBPF_SUM_IP 1        /* IPv4's own. */
 #define EBPF_SUM_PSEUDO 2    /* Of the transport layer, since the pseudo header changes. */

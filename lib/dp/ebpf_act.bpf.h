@@ -102,7 +102,7 @@ change_tags(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a)
         s->tags += !error;
         s->pushed += !error;
     } else if (s->tags) {
-        error = (int) bpf_skb_vlan_pop(skb);
+        error = pop_tag(skb);
         s->tags -= !error;
         s->pushed -= !error;
         s->lowest = s->pushed < s->lowest ? s->pushed : s->lowest;
@@ -210,7 +210,9 @@ write_field(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a)
     uint32_t was[4] = {0}, is[4] = {0};
     const uint32_t *value = (const void *) a->value, *mask = (const void *) a->mask;
     uint64_t len = a->len - 1;
-    int base = a->layer >= EBPF_ND_SLL ? nd_option_at(skb, s, a->layer == EBPF_ND_TLL) : layer_of(s, a->layer);
+    int base = a->layer == EBPF_MPLS     ? label_at(skb, s)
+               : a->layer >= EBPF_ND_SLL ? nd_option_at(skb, s, a->layer == EBPF_ND_TLL)
+                                         : layer_of(s, a->layer);
     uint64_t flags = a->layer == EBPF_L2 || a->sums & (EBPF_SUM_IP | EBPF_SUM_TRANSPORT) ? 0 : BPF_F_RECOMPUTE_CSUM;
 
     if (base < 0) {
@@ -344,6 +346,10 @@ act_one(uint32_t i, struct run *r)
     case EBPF_ACT_PUSH_VLAN:
     case EBPF_ACT_POP_VLAN:
         error = change_tags(r->skb, r->s, a);
+        break;
+    case EBPF_ACT_PUSH_MPLS:
+    case EBPF_ACT_POP_MPLS:
+        error = change_labels(r->skb, r->s, a);
         break;
     case EBPF_ACT_WRITE:
         error = write_field(r->skb, r->s, a);

@@ -151,13 +151,23 @@ save(struct __sk_buff *skb, struct scratch *s, uint32_t what)
     return 0;
 }
 
+/* The kernel takes the tag beside the packet off, then wants to put the next one there, and fails if that is cut short. The tag is off all the same. */
+static __always_inline int
+pop_tag(struct __sk_buff *skb)
+{
+    bool beside = skb->vlan_present;
+    int error = (int) bpf_skb_vlan_pop(skb);
+
+    return beside && !skb->vlan_present ? 0 : error;
+}
+
 static __always_inline int
 restore_tags(struct __sk_buff *skb, struct scratch *s, const struct save *v)
 {
     uint32_t missing = (uint32_t) (v->pushed - s->lowest);
 
     for (unsigned i = 0; i < 2 * SAVED_TAGS && s->pushed > s->lowest; i++) {
-        if (bpf_skb_vlan_pop(skb)) {
+        if (pop_tag(skb)) {
             return -1;
         }
         s->pushed--;

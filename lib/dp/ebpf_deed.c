@@ -26,6 +26,18 @@ is_for_frames(const struct ebpf_act *acts, uint32_t n)
     return !n || is_mere_output(&acts[n - 1]);
 }
 
+static bool
+changes_labels(const struct ebpf_act *acts, uint32_t n)
+{
+    bool found = false;
+
+    for (uint32_t i = 0; i < n; i++) {
+        found = found || acts[i].kind == EBPF_ACT_PUSH_MPLS || acts[i].kind == EBPF_ACT_POP_MPLS
+                || (acts[i].kind == EBPF_ACT_WRITE && acts[i].layer == EBPF_MPLS);
+    }
+    return found;
+}
+
 uint32_t
 ebpf_todo_n_records(union ebpf_todo todo)
 {
@@ -56,7 +68,7 @@ encode(struct ebpf *e, struct ebpf_deed *d)
 
     d->why = ebpf_encode(d->actions.data, d->actions.len, acts, &n);
     todo.n = (uint8_t) n;
-    todo.flags = d->why ? EBPF_FLOW_SLOW : 0;
+    todo.flags = d->why ? EBPF_FLOW_SLOW : changes_labels(acts, n) ? EBPF_FLOW_LABELS : 0;
     if (!d->why && is_for_frames(acts, n)) {
         todo.port = n ? (uint16_t) acts[n - 1].arg : 0;
         todo.flags |= EBPF_FLOW_XDP | (n == 1 ? EBPF_FLOW_OUTPUT : 0);

@@ -13,6 +13,7 @@ struct encoding {
     uint32_t n;
     uint32_t max_len; /* Of the next output; 0: all. */
     uint32_t n_again; /* Recirculations. */
+    bool labels;      /* Labels were pushed or popped: programs do not know the headers below them any more. */
     const char *why;
 };
 
@@ -125,6 +126,10 @@ set(struct encoding *e, const struct action_set *a)
     const struct flow_key *k = &a->key, *m = &a->mask;
     const be16 ports[2] = {k->tp_src, k->tp_dst}, port_masks[2] = {m->tp_src, m->tp_dst};
 
+    if (e->labels && a->group >= SET_IPV4 && a->group <= SET_ICMP) {
+        e->why = "it changes labels, and then what is below them";
+        return;
+    }
     switch ((enum set_group) a->group) {
     case SET_ETH:
         put_write(e, (struct place_in_packet){EBPF_L2, 0, 12, 0}, &k->eth_dst, &m->eth_dst);
@@ -158,7 +163,7 @@ set(struct encoding *e, const struct action_set *a)
         put_write(e, (struct place_in_packet){EBPF_SCTP_PORTS, 0, 4, EBPF_SUM_SCTP}, ports, port_masks);
         break;
     case SET_MPLS:
-        e->why = "it sets a field of MPLS";
+        put_write(e, (struct place_in_packet){EBPF_MPLS, 0, 4, 0}, &k->mpls[0], &m->mpls[0]);
         break;
     case SET_TUNNEL:
         e->why = "it sets a tunnel";
@@ -180,6 +185,8 @@ skip_to_end(struct encoding *e, uint32_t from)
     }
 }
 
+#define CHANGES_LABELS 0x80000000 /* Beside EBPF_SAVE_*: what cannot be put back. */
+
 /* What the list changes in the packet for who comes after: EBPF_SAVE_* bits. Lists within, and recirculation, see to it themselves that it is nothing. */
 static uint32_t
 changes_of(const void *list, size_t size)
@@ -200,6 +207,10 @@ changes_of(const void *list, size_t size)
             break;
         case ACTION_HASH:
             changes |= EBPF_SAVE_META;
+            break;
+        case ACTION_PUSH_MPLS:
+        case ACTION_POP_MPLS:
+            changes |= CHANGES_LABELS;
             break;
         default:
             break;
@@ -242,6 +253,10 @@ encode_apart(struct encoding *e, const void *list, size_t size, bool last)
 {
     uint32_t max_len = e->max_len, changes = last ? 0 : changes_of(list, size);
 
+    if (changes & CHANGES_LABELS) {
+        e->why = "it changes the labels of a copy";
+        return;
+    }
     if (changes) {
         put(e, EBPF_ACT_SAVE)->arg = changes;
     }
@@ -317,6 +332,21 @@ encode_output(struct encoding *e, const struct action *a)
 }
 
 static void
+encode_labels(struct encoding *e, const struct action *a)
+{
+    const struct action_push_mpls *push = (const struct action_push_mpls *) a;
+    struct ebpf_act *act = put(e, a->kind == ACTION_PUSH_MPLS ? EBPF_ACT_PUSH_MPLS : EBPF_ACT_POP_MPLS);
+
+    if (a->kind == ACTION_PUSH_MPLS) {
+        memcpy(act->value, &push->eth_type, sizeof push->eth_type);
+        memcpy(act->value + sizeof push->eth_type, &push->lse, sizeof push->lse);
+    } else {
+        memcpy(act->value, &((const struct action_pop_mpls *) a)->eth_type, sizeof push->eth_type);
+    }
+    e->labels = true;
+}
+
+static void
 encode_one(struct encoding *e, const struct action *a, bool last)
 {
     switch ((enum action_kind) a->kind) {
@@ -359,7 +389,7 @@ encode_one(struct encoding *e, const struct action *a, bool last)
         break;
     case ACTION_PUSH_MPLS:
     case ACTION_POP_MPLS:
-        e->why = "it changes the stack of MPLS labels";
+        encode_labels(e, a);
         break;
     case ACTION_CT:
     case ACTION_CT_CLEAR:

@@ -110,7 +110,18 @@ static const struct execution executions[] = {
     {ND, "set(nd(target=::1,sll=00:00:00:00:00:01)),2", NULL},
     {ND, "set(nd(sll=00:00:00:00:00:01,tll=00:00:00:00:00:02)),2", NULL},
     {ND, "clone(set(nd(target=::1,sll=00:00:00:00:00:01,tll=00:00:00:00:00:02)),3),2", NULL},
-    {ANY, "push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),2", "MPLS"},
+    {ANY, "push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),2", NULL},
+    {ANY, "pop_mpls(eth_type=0x800),2", NULL},
+    {ANY, "push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),3,pop_mpls(eth_type=0x800),2", NULL},
+    {ANY, "push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),push_mpls(label=77777,tc=1,ttl=9,bos=0,eth_type=0x8848),2,pop_mpls(eth_type=0x8847),3", NULL},
+    {ANY, "push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),pop_vlan,3,push_vlan(vid=5,pcp=3),2", NULL},
+    {ANY, "pop_mpls(eth_type=0x8847),pop_vlan,2,pop_mpls(eth_type=0x800),recirc(0x5)", NULL},
+    {ANY, "push_vlan(vid=5,pcp=3),push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),2,clone(pop_vlan,set(eth(src=00:01:02:03:04:05)),3),3", NULL},
+    {ANY, "set(mpls(label=5)),2", NULL},
+    {ANY, "set(mpls(label=5,ttl=3)),push_vlan(vid=5,pcp=3),3,set(mpls(tc=2)),2", NULL},
+    {ANY, "clone(set(mpls(label=5)),3),2", NULL},
+    {ANY, "clone(push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),3),2", "labels of a copy"},
+    {IPV4, "set(ipv4(ttl=3)),push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),3", NULL},
 };
 
 /* With a third tag the executor does not see what is behind it any more; translation sets no such fields. */

@@ -176,11 +176,16 @@ any_packet(struct lab *lab, bool damaged)
     return p;
 }
 
-/* Would the kernel itself throw the frame away before any hook? One that is cut short behind its outer tag. */
+/* Would the kernel itself throw the frame away before any hook, or behind it once a tag is popped? One that is cut short behind a tag. */
 static bool
 is_void(const struct packet *p)
 {
-    return wire_is_vlan(wire_u16(p->data + 12)) && p->len < WIRE_ETH_LEN + WIRE_VLAN_LEN + 2;
+    uint32_t at = WIRE_ETH_LEN - 2;
+
+    while (at + 2 <= p->len && wire_is_vlan(wire_u16(p->data + at))) {
+        at += WIRE_VLAN_LEN;
+    }
+    return at > WIRE_ETH_LEN - 2 && p->len < MAX(at + 2, WIRE_ETH_LEN + WIRE_VLAN_LEN + 2u);
 }
 
 struct packet *

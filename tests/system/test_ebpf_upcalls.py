@@ -37,15 +37,16 @@ def without_udp_sum(frame):
 def test_what_programs_cannot_do_says_why(switch, lan):
     """A flow that the daemon executes forwards all the same, counts, and says what kept it from the programs."""
     bridge, first, second = lan
-    bridge.set_flows("priority=5,udp,tp_dst=4020 actions=push_mpls:0x8847,set_field:9->mpls_label,output:2", "priority=0 actions=NORMAL")
+    copy = "output(port=9,max_len=60),push_mpls:0x8847,set_field:9->mpls_label,output:2"  # There is no port 9.
+    bridge.set_flows(f"priority=5,udp,tp_dst=4020 actions=clone({copy}),output:2", "priority=0 actions=NORMAL")
     frame = datagram(first, second, 4020)
     for _ in range(20):
         first.send(frame)
     expected = frame[:12] + struct.pack("!HI", 0x8847, 9 << 12 | 1 << 8 | 64) + frame[14:]
     assert [second.receive(wanted=lambda got: got[12:14] == b"\x88\x47") for _ in range(20)] == [expected] * 20
     slow = [flow for flow in flows_from(switch, first) if "push_mpls" in flow["actions"]]
-    assert [flow["why"] for flow in slow] == ["the daemon executes it: it changes the stack of MPLS labels"]
-    assert "dp-extra-info:it changes the stack of MPLS labels" in switch.appctl("dpctl/dump-flows", "-m")
+    assert [flow["why"] for flow in slow] == ["the daemon executes it: it changes the labels of a copy"]
+    assert "dp-extra-info:it changes the labels of a copy" in switch.appctl("dpctl/dump-flows", "-m")
     equals(lambda: bridge.flow("udp,tp_dst=4020").packets, 20, "packets of the rule")
 
 

@@ -173,6 +173,8 @@ test_what_programs_cannot_do_has_a_reason(void **state)
     } refused[] = {
         {"ct,recirc(0x1)", "tracks connections"},
         {"recirc(1),recirc(1),recirc(1),recirc(1),recirc(1),recirc(1),recirc(1),recirc(1),recirc(1)", "too often"},
+        {"clone(push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),3),2", "labels of a copy"},
+        {"pop_mpls(eth_type=0x800),set(ipv4(ttl=3)),2", "below them"},
         {"set(tunnel(tun_id=0x5,dst=2.2.2.2,ttl=64,flags(key))),2", "tunnel"},
     };
     struct ebpf_act acts[EBPF_MAX_ACTS];

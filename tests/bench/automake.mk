@@ -1,5 +1,5 @@
 # Benchmarks: both daemons in one run. Never part of `make check`.
-EXTRA_DIST += tests/bench/bench.py tests/bench/flows.py tests/bench/replay.py
+EXTRA_DIST += tests/bench/bench.py tests/bench/bulk.py tests/bench/flows.py tests/bench/replay.py
 if HAVE_EBPF
 EXTRA_PROGRAMS += tests/bench/ebpf_speed
 CLEANFILES += tests/bench/ebpf_speed

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Benchmarks: ours and the installed ovs-vswitchd, measured in one run, side by side with ratios. Nothing here asserts.
 
-    bench.py native      rules, dumps and idling, on this host (userspace datapath of --enable-dummy), and new flows of the eBPF datapath
+    bench.py native      rules, dumps and idling, on this host (userspace datapath of --enable-dummy), and new flows and TCP in bulk of the eBPF datapath
     bench.py lab         what wants openvswitch in the kernel: run it in utilities/lab
 
 `make bench` runs both. SLUICE_BUILD is the folder of our daemon.
@@ -27,6 +27,7 @@ from harness.command import attempt, run                         # noqa: E402
 from harness.switch import TIERS, Bridge, Switch, Tier           # noqa: E402
 from harness.vm import Vm                                        # noqa: E402
 from harness.wait import until                                   # noqa: E402
+from bulk import bench_bulk                                      # noqa: E402
 from flows import bench_new_flows                                # noqa: E402
 
 DAEMONS = ("oracle", "ours")
@@ -355,6 +356,9 @@ def main():
     }[options.where]
     limits = {"ports": bare_ports, "misses": bare_flows, "tc": bare_tc}
     failed = False
+    if options.where == "native" and options.only in "bulk":
+        print("bulk:", flush=True)
+        failed |= not succeeds("bulk", bench_bulk)
     for name, benchmark in benchmarks.items():
         if options.only not in name:
             continue

@@ -23,12 +23,22 @@ def _bpf(command, attributes):
     return result
 
 
+def _load(code, kind):
+    text = ctypes.create_string_buffer(code)
+    licence = ctypes.create_string_buffer(b"GPL")
+    attributes = struct.pack("=IIQQIIQII16s", kind, len(code) // 8, ctypes.addressof(text), ctypes.addressof(licence), 0, 0, 0, 0, 0, b"foreign")
+    return _bpf(PROG_LOAD, ctypes.create_string_buffer(attributes, 128))
+
+
 def program(verdict, kind=SCHED_CLS):
     """The descriptor of a program for the TC hook, or of another KIND, that says VERDICT of every packet: r0 = VERDICT; exit."""
-    code = ctypes.create_string_buffer(struct.pack("=BBhiBBhi", 0xb7, 0, 0, verdict, 0x95, 0, 0, 0))
-    licence = ctypes.create_string_buffer(b"GPL")
-    attributes = struct.pack("=IIQQIIQII16s", kind, 2, ctypes.addressof(code), ctypes.addressof(licence), 0, 0, 0, 0, 0, b"foreign")
-    return _bpf(PROG_LOAD, ctypes.create_string_buffer(attributes, 128))
+    return _load(struct.pack("=BBhiBBhi", 0xb7, 0, 0, verdict, 0x95, 0, 0, 0), kind)
+
+
+def redirector(device):
+    """The descriptor of one for the TC hook that sends every packet out by DEVICE: r1 = its index; r2 = 0; bpf_redirect(); exit."""
+    index = socket.if_nametoindex(device)
+    return _load(struct.pack("=BBhiBBhiBBhiBBhi", 0xb7, 1, 0, index, 0xb7, 2, 0, 0, 0x85, 0, 0, 23, 0x95, 0, 0, 0), SCHED_CLS)
 
 
 def pin(fd, path):

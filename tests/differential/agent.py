@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Both daemons, each in a network namespace of its own, with the same bridges, ports and packets: agent.py [--show] DATAPATHS.
 
-kernel: both on openvswitch.ko, in the lab. ebpf: the installed daemon on its userspace datapath and ours on the eBPF one, on this host.
+kernel: both on openvswitch.ko, in the lab. ebpf: the installed daemon on its userspace datapath and ours on the eBPF one, on this host;
+module-ebpf: the installed one on openvswitch.ko and ours on eBPF, in the lab.
 
 Cases come in on standard input and what came of them goes out, one line of JSON each; --show: one case, and what came of it for people to read. Each port of the bridges has its other end in a second namespace,
 where frames are sent and received. After a packet MARKERS are sent through a bridge of their own: each is new to the datapath, so that the daemon, which takes
@@ -33,15 +34,18 @@ ROUNDS = 3
 DURATION = re.compile(r"duration=[^,]*, ")
 COUNTERS = re.compile(r"n_packets=(\d+), n_bytes=(\d+), ")
 LOCAL = 0xfffffffe
-DATAPATHS = {"kernel": {"oracle": "system", "ours": "system"}, "ebpf": {"oracle": "netdev", "ours": "ebpf"}}
+DATAPATHS = {"kernel": {"oracle": "system", "ours": "system"}, "ebpf": {"oracle": "netdev", "ours": "ebpf"},
+             "module-ebpf": {"oracle": "system", "ours": "ebpf"}}
 
 
 class Plant:
     """A daemon with its database, bridges and ports; sockets at the other end of each port."""
 
-    def __init__(self, daemon, datapath):
+    def __init__(self, daemon, datapath, among):
+        """AMONG: the datapaths of all plants."""
         self.inner, self.outer = netns.unique("d"), netns.unique("w")
         self.switch = Switch(daemon, Tier(datapath, datapath, **{"max-idle": "3600000", "n-handler-threads": "1"}), namespace=self.inner)
+        self.counts_tags = "ebpf" not in among
         self.sockets, self.sessions, self.control, self.database, self.n_markers = {}, {}, None, None, 0
 
     def start(self):
@@ -158,7 +162,7 @@ class Plant:
         if self.switch.tier.datapath == "netdev":
             received, sent, received_bytes, sent_bytes = counters[LOCAL]
             counters[LOCAL] = [sent, received, sent_bytes, received_bytes]
-        if self.switch.tier.datapath != "system":
+        if not self.counts_tags:
             for port, numbers in counters.items():
                 numbers[2 if port == LOCAL else 3] = 0
         return counters
@@ -228,7 +232,8 @@ def show(plants, case):
 
 
 def main():
-    plants = [Plant(*pair) for pair in DATAPATHS[sys.argv[-1]].items()]
+    datapaths = DATAPATHS[sys.argv[-1]]
+    plants = [Plant(daemon, datapath, datapaths.values()) for daemon, datapath in datapaths.items()]
     try:
         for plant in plants:
             plant.start()

@@ -21,7 +21,7 @@ def as_json(case):
 def agent_command(*options):
     """The agent; in the lab where the datapaths want it. That has one processor, since the order of upcalls matters."""
     lab = [os.path.realpath(os.path.join(HERE, "..", "..", "utilities", "lab")), "--strict", "--cpus", "1", "--"]
-    return [*(lab if DATAPATHS == "kernel" else []), "/usr/bin/python3", os.path.join(HERE, "agent.py"), *options, DATAPATHS]
+    return [*(lab if DATAPATHS != "ebpf" else []), "/usr/bin/python3", os.path.join(HERE, "agent.py"), *options, DATAPATHS]
 
 
 class Lab:

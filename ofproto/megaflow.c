@@ -7,6 +7,8 @@
 #include "lib/base/hash.h"
 #include "ofproto/datapath.h"
 
+#define N_BUCKETS 32768
+
 struct megaflows {
     struct cds_lfht *table;
     struct outcomes *outcomes;
@@ -18,8 +20,9 @@ megaflows_create(void)
 {
     struct megaflows *mfs = xzalloc(sizeof *mfs);
 
-    /* It grows by the number of its elements: grown by the length of chains, which are long until it has grown, it becomes many times larger than it need be. */
-    mfs->table = cds_lfht_new_flavor(4096, 4096, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, &urcu_qsbr_flavor, NULL);
+    /* It grows by the number of its elements: grown by the length of chains, which are long until it has grown, it becomes many times larger than it need be. It
+     * does so at eight elements a bucket: hence it is not small to begin with, 512 kB. */
+    mfs->table = cds_lfht_new_flavor(N_BUCKETS, N_BUCKETS, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, &urcu_qsbr_flavor, NULL);
     mfs->outcomes = outcomes_create();
     return mfs;
 }

@@ -71,6 +71,7 @@ struct user_handler {
     pthread_mutex_t mutex;
     struct cds_list_head queue; /* struct user_item. */
     size_t n_queued;
+    bool asleep; /* Or about to be: who puts something into the queue wakes it. */
     int event_fd;
     bool wake; /* Atomic. */
     /* The handler's own. */

@@ -50,17 +50,18 @@ bool
 user_enqueue(struct user_dp *u, unsigned handler, struct user_item *item)
 {
     struct user_handler *h = &u->handlers[handler];
-    bool room, first;
+    bool room, asleep;
 
     pthread_mutex_lock(&h->mutex);
     room = h->n_queued < USER_MAX_QUEUE;
-    first = !h->n_queued; /* It sleeps only when it has found nothing. */
+    asleep = h->asleep;
+    h->asleep = false;
     if (room) {
         cds_list_add_tail(&item->node, &h->queue);
         h->n_queued++;
     }
     pthread_mutex_unlock(&h->mutex);
-    if (room && first) {
+    if (room && asleep) {
         wake_handler(h);
     } else if (!room) {
         COUNTER_INC(user_queue_full);
@@ -356,6 +357,17 @@ receive_ready(struct user_dp *u, unsigned handler, const struct watched *w)
     }
 }
 
+/* false: it need not sleep, something is in the queue. */
+static bool
+set_asleep(struct user_handler *h, bool asleep)
+{
+    pthread_mutex_lock(&h->mutex);
+    asleep = asleep && cds_list_empty(&h->queue);
+    h->asleep = asleep;
+    pthread_mutex_unlock(&h->mutex);
+    return asleep;
+}
+
 static void
 sleep_and_receive(struct user_dp *u, unsigned handler, int timeout_ms)
 {
@@ -364,7 +376,8 @@ sleep_and_receive(struct user_dp *u, unsigned handler, int timeout_ms)
 
     watch_ports(u, handler, &w);
     rcu_offline();
-    poll(w.fds, w.n, timeout_ms);
+    poll(w.fds, w.n, set_asleep(&u->handlers[handler], true) ? timeout_ms : 0);
+    set_asleep(&u->handlers[handler], false); /* What it puts into the queue itself needs no word. */
     rcu_online();
     if (w.fds[0].revents) {
         ssize_t ignored __attribute__((unused)) = read(w.fds[0].fd, &count, sizeof count);

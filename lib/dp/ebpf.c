@@ -114,6 +114,9 @@ ebpf_remark(const struct dp *dp, struct buf *text)
     if (!ebpf_cast(dp)->tcx) {
         buf_putf(text, "%sthis kernel has no tcx: the eBPF programs are attached by clsact", text->len ? "; " : "");
     }
+    if (!ebpf_xdp_is_told(ebpf_cast(dp))) {
+        buf_putf(text, "%sthis kernel does not say which devices take frames from XDP (Linux 6.3): no veth is given any", text->len ? "; " : "");
+    }
 }
 
 static void

@@ -169,6 +169,7 @@ void ebpf_xdp_apply(struct ebpf *, uint32_t number);  /* Gives the port's device
 void ebpf_xdp_forget(struct ebpf *, uint32_t number); /* What it was asked for. */
 void ebpf_xdp_detach(struct ebpf *, uint32_t number); /* Only what is ours. */
 void ebpf_xdp_refresh(struct ebpf *);                 /* Any thread: asks the kernel which devices take frames. */
+bool ebpf_xdp_is_told(const struct ebpf *);           /* Does the kernel say which devices take frames? */
 void ebpf_xdp_unload(struct ebpf *);
 
 /* ebpf_port.c. Main thread. */

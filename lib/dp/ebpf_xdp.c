@@ -245,6 +245,14 @@ ebpf_port_remark(const struct dp *dp, uint32_t number)
     return ebpf_cast(dp)->xdp_ports[number].remark;
 }
 
+bool
+ebpf_xdp_is_told(const struct ebpf *e)
+{
+    uint16_t family;
+
+    return !genl_family(e->genl, NETDEV_FAMILY, &family);
+}
+
 /* One device's answer. */
 static bool
 note_features(const struct nlmsghdr *msg, void *ebpf)

@@ -385,6 +385,11 @@ def test_without_bpffs(own_switch):
     assert "there is no bpffs" in refusal(own_switch, "unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh")
 
 
+def tells_frames():
+    """Has the kernel the netlink family that tells which devices take frames from XDP?"""
+    return "Name: netdev\n" in run("genl", "ctrl", "list")
+
+
 def test_next_best_is_told_in_the_row(switch):
     """A kernel without openvswitch has bridges of type "system" by eBPF, and the row says so."""
     for kind in ('""', "system"):
@@ -395,6 +400,7 @@ def test_next_best_is_told_in_the_row(switch):
         status = get(switch, "bridge", name, "status")
         assert ("no openvswitch module" in status) == (not has_module)
         assert ("no tcx" in status) == (not has_module and not bpf.has_tcx())
+        assert ("take frames from XDP" in status) == (not has_module and not tells_frames())
         switch.vsctl("del-br", name)
 
 
@@ -415,7 +421,40 @@ def test_beside_the_module(switch, loaded, make_vms):
     bridge = Bridge(switch, "datapath_type=ebpf")
     bridge.plug(first, second)
     assert first.ping(second) == 3
-    assert ("no tcx" in get(switch, "bridge", bridge.name, "status")) == (not bpf.has_tcx()) == at_clsact(first)
+    status = get(switch, "bridge", bridge.name, "status")
+    assert ("no tcx" in status) == (not bpf.has_tcx()) == at_clsact(first)
+    assert ("take frames from XDP" in status) == (not tells_frames()) and ("take frames from XDP" in switch.output()) == (not tells_frames())
+    bridge.close()
+
+
+@pytest.mark.tiers("kernel")
+def test_vlan_device_as_a_port(switch, loaded, make_vms):
+    """Programs see packets without the tag that the device takes, and it puts it into those that they send."""
+    first, second = make_vms(2)
+    device = f"{second.port}.7"
+    run("ip", "link", "add", "link", second.port, "name", device, "type", "vlan", "id", "7")
+    run("ip", "link", "set", device, "up")
+    second.run("ip", "link", "add", "link", "eth0", "name", "eth0.7", "type", "vlan", "id", "7")
+    second.run("ip", "addr", "add", "10.1.0.77/24", "dev", "eth0.7")
+    second.run("ip", "addr", "del", f"{second.ip}/24", "dev", "eth0")
+    second.run("ip", "link", "set", "eth0.7", "up")
+    bridge = Bridge(switch, "datapath_type=ebpf")
+    bridge.plug(first)
+    switch.vsctl("add-port", bridge.name, device)
+    assert get(switch, "interface", device, "error") == "[]"
+    assert first.ping("10.1.0.77") == 3
+    switch.vsctl("del-port", device)
+    bridge.close()
+
+
+@pytest.mark.tiers("hw")
+def test_representors_as_ports(switch, loaded, make_vms):
+    first, second = make_vms(2)
+    bridge = Bridge(switch, "datapath_type=ebpf")
+    bridge.plug(first, second)
+    assert [get(switch, "interface", vm.port, "error") for vm in (first, second)] == ["[]", "[]"]
+    assert first.ping(second) == 3
+    assert first.transfer(second, 1 << 20) == 1 << 20
     bridge.close()
 
 

@@ -142,12 +142,12 @@ publish_with(struct bridge *br, struct port *p)
 {
     const struct bridge_ports *old = br->ports;
     struct bridge_ports *ports = xmalloc(sizeof *ports + (old->n + 1) * sizeof *ports->ports);
-    size_t i = 0;
+    size_t i = old->n;
 
-    while (i < old->n && old->ports[i]->ofp < p->ofp) {
-        ports->ports[i] = old->ports[i];
-        i++;
+    while (i > 0 && old->ports[i - 1]->ofp > p->ofp) { /* From the end: numbers are mostly given in ascending order. */
+        i--;
     }
+    memcpy(ports->ports, old->ports, i * sizeof *ports->ports);
     ports->ports[i] = p;
     memcpy(&ports->ports[i + 1], &old->ports[i], (old->n - i) * sizeof *ports->ports);
     ports->n = old->n + 1;

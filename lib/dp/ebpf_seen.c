@@ -5,12 +5,14 @@
 
 #include "lib/dp/ebpf.h"
 
+#define BATCH 64
+
 /* A flow, copied for callbacks, which run without the mutex. */
 struct seen {
     struct dp_flow_dumped d;
     struct match match;
     struct user_actions *actions;
-    bool elsewhere; /* It is one of the userspace datapath, which is asked for the rest. */
+    bool elsewhere; /* As glance() says. */
 };
 
 /* Of one in the maps. */
@@ -30,24 +32,30 @@ see_content(const struct ebpf *e, const struct ebpf_flow *f, struct seen *s)
     s->d.actions_len = s->actions->len;
 }
 
+/* What a terse dump says. true: it is one of the userspace datapath, which is asked for the rest. */
+static bool
+glance(const struct ebpf *e, const struct ebpf_flow *f, struct dp_flow_dumped *d)
+{
+    *d = (struct dp_flow_dumped){.ufid = f->ufid, .has_ufid = true, .extack = ebpf_flow_why(f)};
+    if (f->deed) {
+        d->actions_unknown = f->deed->unknown;
+        ebpf_flow_stats(e, f, &d->stats);
+    }
+    return !f->deed;
+}
+
 /* false: there is none. */
 static bool
-see(struct ebpf *e, const dp_ufid *ufid, bool terse, struct seen *s)
+see(struct ebpf *e, const dp_ufid *ufid, struct seen *s)
 {
     const struct ebpf_flow *f;
 
-    s->d = (struct dp_flow_dumped){.ufid = *ufid, .has_ufid = true};
     s->actions = NULL;
     pthread_mutex_lock(&e->mutex);
     f = ebpf_flow_find(e, ufid);
     if (f) {
-        s->d.extack = ebpf_flow_why(f);
-        s->elsewhere = !f->deed;
-        if (f->deed) {
-            s->d.actions_unknown = f->deed->unknown;
-            ebpf_flow_stats(e, f, &s->d.stats);
-        }
-        if (f->deed && !terse) {
+        s->elsewhere = glance(e, f, &s->d);
+        if (!s->elsewhere) {
             see_content(e, f, s);
         }
     }
@@ -83,7 +91,7 @@ ebpf_flow_get(struct dp *dp, const dp_ufid *ufid, void (*fn)(const struct dp_flo
 {
     struct seen s;
 
-    if (!see(ebpf_cast(dp), ufid, false, &s)) {
+    if (!see(ebpf_cast(dp), ufid, &s)) {
         return -ENOENT;
     }
     if (s.elsewhere) {
@@ -113,22 +121,52 @@ list_all(struct ebpf *e, size_t *n)
 }
 
 static bool
-pass_one(struct ebpf *e, const dp_ufid *ufid, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *), void *arg)
+pass_other(struct ebpf *e, const struct dp_flow_dumped *d, bool (*fn)(const struct dp_flow_dumped *, void *), void *arg)
+{
+    struct passing p = {.why = d->extack, .fn = fn, .arg = arg, .go_on = true};
+
+    user_flow_get(&e->user.dp, &d->ufid, pass, &p);
+    return p.go_on;
+}
+
+static bool
+pass_one(struct ebpf *e, const dp_ufid *ufid, bool (*fn)(const struct dp_flow_dumped *, void *), void *arg)
 {
     struct seen s;
     bool go_on;
 
-    if (!see(e, ufid, terse, &s)) {
+    if (!see(e, ufid, &s)) {
         return true;
     }
     if (s.elsewhere) {
-        struct passing p = {.why = s.d.extack, .fn = fn, .arg = arg, .go_on = true};
-
-        user_flow_get(&e->user.dp, ufid, pass, &p);
-        return p.go_on;
+        return pass_other(e, &s.d, fn, arg);
     }
     go_on = fn(&s.d, arg);
     free(s.actions);
+    return go_on;
+}
+
+/* Tersely, up to BATCH of them: handlers want the mutex, too. */
+static bool
+pass_terse(struct ebpf *e, const dp_ufid *ufids, size_t n, bool (*fn)(const struct dp_flow_dumped *, void *), void *arg)
+{
+    struct dp_flow_dumped flows[BATCH];
+    bool elsewhere[BATCH], go_on = true;
+    size_t n_seen = 0;
+
+    pthread_mutex_lock(&e->mutex);
+    for (size_t i = 0; i < n; i++) {
+        const struct ebpf_flow *f = ebpf_flow_find(e, &ufids[i]);
+
+        if (f) {
+            elsewhere[n_seen] = glance(e, f, &flows[n_seen]);
+            n_seen++;
+        }
+    }
+    pthread_mutex_unlock(&e->mutex);
+    for (size_t i = 0; i < n_seen && go_on; i++) {
+        go_on = elsewhere[i] ? pass_other(e, &flows[i], fn, arg) : fn(&flows[i], arg);
+    }
     return go_on;
 }
 
@@ -147,8 +185,8 @@ ebpf_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dumped
     pthread_mutex_unlock(&e->mutex);
     ebpf_xdp_refresh(e);
     all = list_all(e, &n);
-    for (size_t i = 0; i < n && go_on; i++) {
-        go_on = pass_one(e, &all[i], terse, fn, arg);
+    for (size_t i = 0; i < n && go_on; i += terse ? BATCH : 1) {
+        go_on = terse ? pass_terse(e, &all[i], MIN(n - i, BATCH), fn, arg) : pass_one(e, &all[i], fn, arg);
     }
     free(all);
     return 0;

@@ -30,9 +30,17 @@ MARKER, MARKER_PORTS = "marker", ["m1", "m2"]
 PORT_CONFIG = {"p6": ["plain", "no-flood"], "b3": ["right", "no-forward"]}
 
 
+class Died(Exception):
+    """A daemon ended of what it was asked."""
+
+
 class Daemon:
     def __init__(self, name):
-        self.switch = Switch(name, Tier("dummy"))
+        self.name = name
+        self.start()
+
+    def start(self):
+        self.switch = Switch(self.name, Tier("dummy"))
         self.switch.start_database()
         self.switch.start("--enable-dummy")
         self._configure()
@@ -63,8 +71,15 @@ class Daemon:
         for bridge in bridges:
             self.set_flows(bridge, "OpenFlow13", ["delete"])
 
+    def restart(self):
+        self.close()
+        self.start()
+
     def trace(self, bridge, packet, generate):
-        return self.control.call("ofproto/trace", bridge, packet, *(["-generate"] if generate else []))
+        try:
+            return self.control.call("ofproto/trace", bridge, packet, *(["-generate"] if generate else []))
+        except (OSError, EOFError) as error:
+            raise Died(f"{self.name} died of {packet}: {error}") from None
 
 
 def configuration(kind="dummy", marker=False, datapath=None):

@@ -329,7 +329,7 @@ trie_insert(struct trie_pool *pool, struct trie *trie, const struct trie_value *
         }
         log = xmalloc(sizeof *log);
         log->n = log->n_entered = 0;
-        rcu_assign_pointer(pool->log, log);
+        __atomic_store_n(&pool->log, log, __ATOMIC_RELEASE);
     }
     log->entries[log->n] = (struct noted){trie, n_bits, *v};
     publish(&log->n, log->n + 1);
@@ -484,7 +484,7 @@ look_up_nodes(const struct trie_pool *pool, const struct trie *trie, const struc
 unsigned
 trie_lookup(const struct trie_pool *pool, const struct trie *trie, const struct trie_value *v, unsigned n_bits, uint64_t plens[2])
 {
-    const struct trie_log *log = rcu_dereference(pool->log);
+    const struct trie_log *log = __atomic_load_n(&pool->log, __ATOMIC_ACQUIRE);
     unsigned noted = log ? look_up_log(log, trie, v, plens) : 0;
 
     return MAX(noted, look_up_nodes(pool, trie, v, n_bits, plens));

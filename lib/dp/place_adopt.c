@@ -141,19 +141,29 @@ find_lost(struct place *p, uint64_t seq)
     pthread_mutex_unlock(&p->lock);
 }
 
+/* Of the filters of one device. Only flower tells in short what its filters have counted: a dump that comes to another's, say a policer,
+ * ends there (tcf_fill_node() in net/sched/cls_api.c). */
+static int
+read_counters_of(struct place *p, int ifindex, struct reading *r)
+{
+    int error = dump_filters(p, ifindex, true, counter_seen, r);
+
+    return error == -EMSGSIZE ? dump_filters(p, ifindex, false, counter_seen, r) : error;
+}
+
 void
 place_read_counters(struct place *p, uint64_t seq)
 {
     struct reading r = {p, seq};
     size_t n;
     int *ifindexes = list_ports(p, has_filters, &n);
-    int error = 0;
+    bool all = true;
 
-    for (size_t i = 0; i < n && !error; i++) {
-        error = dump_filters(p, ifindexes[i], true, counter_seen, &r);
+    for (size_t i = 0; i < n; i++) {
+        all &= !read_counters_of(p, ifindexes[i], &r);
     }
     free(ifindexes);
-    if (!error) {
+    if (all) {
         find_lost(p, seq);
     }
 }

@@ -53,6 +53,26 @@ def test_flow_goes_to_tc_and_forwards_there(switch, lan):
 
 
 @pytest.mark.tiers("tc")
+def test_counters_beside_filters_of_others(switch, lan):
+    """Filters that are not flower's, which TC does not tell in short, do not hide the counters of ours: neither somebody's nor a policer."""
+    bridge, first, second = lan
+    run("tc", "filter", "add", "dev", first.port, "ingress", "protocol", "all", "prio", "60000", "matchall", "action", "ok")
+    switch.vsctl("set", "interface", second.port, "ingress_policing_rate=100000", "ingress_policing_burst=10000")
+    frames = {first: datagram(first, second, 4015), second: datagram(second, first, 4015)}
+
+    def flow_of(vm):
+        return [flow for flow in flows_from(switch, vm) if flow["tier"] == "tc" and f"in_port({vm.port})" in flow["match"] and "ipv4" in flow["match"]]
+    for vm, frame in frames.items():
+        vm.send(frame)
+    until(lambda: all(len(flow_of(vm)) == 1 for vm in frames), "the flows are in TC")
+    before = {vm: flow_of(vm)[0]["packets"] for vm in frames}
+    for vm, frame in frames.items():
+        for _ in range(10):
+            vm.send(frame)
+    until(lambda: all(flow and flow[0]["packets"] >= before[vm] + 10 for vm, flow in ((vm, flow_of(vm)) for vm in frames)), "TC counts")
+
+
+@pytest.mark.tiers("tc")
 def test_filters_leave_with_their_port(switch, lan):
     bridge, first, second = lan
     first.send(datagram(first, second, 4011))

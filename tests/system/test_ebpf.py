@@ -479,7 +479,7 @@ def test_flows_of_programs_go_to_tc(switch, loaded, make_vms):
     second.drain()
     first.send(frame)
     assert second.receive(wanted=frame.__eq__)
-    flow = until(lambda: [f for f in flows_from(switch, first) if f["tier"] == "tc"], "the flow is in TC")[0]
+    flow = until(lambda: [f for f in flows_from(switch, first) if f["tier"] == "tc" and "ipv4" in f["match"]], "the flow is in TC")[0]
     assert "flower" in run("tc", "filter", "show", "dev", first.port, "ingress")
     first.send(frame)
     assert second.receive(wanted=frame.__eq__)

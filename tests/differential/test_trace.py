@@ -73,7 +73,7 @@ def search(daemons):
             for daemon in daemons:
                 daemon.restart()
             # Of some the installed daemon dies; then there is nothing to compare with.
-            return None if str(error).startswith("oracle") else str(error)
+            return None if error.name == "oracle" else str(error)
         if oracle_refused != our_refused:
             return f"refused by the installed daemon: {oracle_refused}\nby ours: {our_refused}"
         return next((describe(case, i, oracle, ours) for i, (oracle, ours) in enumerate(zip(expected, got))

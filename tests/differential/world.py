@@ -31,7 +31,11 @@ PORT_CONFIG = {"p6": ["plain", "no-flood"], "b3": ["right", "no-forward"]}
 
 
 class Died(Exception):
-    """A daemon ended of what it was asked."""
+    """The daemon called name ended of what it was asked."""
+
+    def __init__(self, name, packet, error):
+        super().__init__(f"{name} died of {packet}: {error}")
+        self.name = name
 
 
 class Daemon:
@@ -79,7 +83,7 @@ class Daemon:
         try:
             return self.control.call("ofproto/trace", bridge, packet, *(["-generate"] if generate else []))
         except (OSError, EOFError) as error:
-            raise Died(f"{self.name} died of {packet}: {error}") from None
+            raise Died(self.name, packet, error) from None
 
 
 def configuration(kind="dummy", marker=False, datapath=None):

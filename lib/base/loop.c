@@ -292,20 +292,24 @@ call_find(const struct cds_list_head *calls, loop_fn *fn, const void *arg)
     return NULL;
 }
 
+static void
+call_once(struct cds_list_head *calls, loop_fn *fn, void *arg)
+{
+    if (!call_find(calls, fn, arg)) {
+        cds_list_add_tail(&call_create(fn, arg)->node, calls);
+    }
+}
+
 void
 loop_idle(struct loop *loop, loop_fn *fn, void *arg)
 {
-    if (!call_find(&loop->idle, fn, arg)) {
-        cds_list_add_tail(&call_create(fn, arg)->node, &loop->idle);
-    }
+    call_once(&loop->idle, fn, arg);
 }
 
 void
 loop_spare(struct loop *loop, loop_fn *fn, void *arg)
 {
-    if (!call_find(&loop->spare, fn, arg)) {
-        cds_list_add_tail(&call_create(fn, arg)->node, &loop->spare);
-    }
+    call_once(&loop->spare, fn, arg);
 }
 
 void

@@ -61,12 +61,8 @@ with_defaults(const struct dp_settings *s)
         .ebpf_ring_kb = s->ebpf_ring_kb ? s->ebpf_ring_kb : EBPF_DEFAULT_RING_KB,
         .ebpf_queue_kb = s->ebpf_queue_kb ? s->ebpf_queue_kb : EBPF_DEFAULT_QUEUE_KB,
     };
-    uint32_t ring_kb = 4;
 
-    while (ring_kb < d.ebpf_ring_kb) { /* The kernel takes powers of two. */
-        ring_kb *= 2;
-    }
-    d.ebpf_ring_kb = ring_kb;
+    d.ebpf_ring_kb = ebpf_doubled(4, d.ebpf_ring_kb); /* The kernel takes powers of two. */
     return d;
 }
 

@@ -149,6 +149,16 @@ uint32_t ebpf_space_block(uint32_t n); /* How many are lent where 'n' are asked 
 int ebpf_space_get(struct ebpf_space *, uint32_t n /* 1 .. 256 */, uint32_t *first); /* 0 or -ENOSPC. */
 void ebpf_space_put(struct ebpf_space *, uint32_t first, uint32_t n);
 
+/* 'n' doubled until it is 'least', which is no more than 2^31, or more. */
+static inline uint32_t
+ebpf_doubled(uint32_t n, uint32_t least)
+{
+    while (n < least) {
+        n *= 2;
+    }
+    return n;
+}
+
 /* ebpf_encode.c. Actions as the programs' records, at most EBPF_MAX_ACTS. NULL, or why the programs cannot do it. */
 const char *ebpf_encode(const void *actions, size_t len, struct ebpf_act *, uint32_t *n);
 /* The mask as the programs have it, and the key's words under it; the rest is 0. false: no packet that the programs see can match. */

@@ -12,7 +12,6 @@
 #define SAVED_TAGS 4
 #define SAVED_BYTES 128
 #define SAVED_L4 64
-#define MACS 12 /* Bytes of both addresses. */
 #define MAX_WRITE 24 /* How far from where a field is written a checksum is written too. */
 
 struct save {
@@ -51,7 +50,7 @@ load_up_to(struct __sk_buff *skb, uint32_t at, uint8_t *to, uint32_t max)
 }
 
 static __always_inline int
-store_up_to(struct __sk_buff *skb, uint32_t at, const uint8_t *from, uint32_t len, uint32_t max)
+store_up_to(struct __sk_buff *skb, uint32_t at, const uint8_t *from, uint32_t len, uint32_t max, uint64_t flags)
 {
     uint64_t n = len - 1;
 
@@ -60,7 +59,7 @@ store_up_to(struct __sk_buff *skb, uint32_t at, const uint8_t *from, uint32_t le
     }
     asm volatile("" : "+r"(n)); /* As above. */
     n = (n & (max - 1)) + 1;
-    return (int) bpf_skb_store_bytes(skb, at, from, (uint32_t) n, BPF_F_RECOMPUTE_CSUM);
+    return (int) bpf_skb_store_bytes(skb, at, from, (uint32_t) n, flags);
 }
 
 /* All tags, those that the parser does not look at too. */
@@ -192,7 +191,8 @@ restore_bytes(struct __sk_buff *skb, const struct save *v)
     if (bpf_skb_store_bytes(skb, 0, v->macs, MACS, 0)) {
         return -1;
     }
-    return store_up_to(skb, v->at, v->bytes, v->n_bytes, SAVED_BYTES) | store_up_to(skb, v->l4, v->l4_bytes, v->n_l4_bytes, SAVED_L4);
+    return store_up_to(skb, v->at, v->bytes, v->n_bytes, SAVED_BYTES, BPF_F_RECOMPUTE_CSUM)
+           | store_up_to(skb, v->l4, v->l4_bytes, v->n_l4_bytes, SAVED_L4, BPF_F_RECOMPUTE_CSUM);
 }
 
 /* EBPF_ACT_RESTORE */

@@ -40,24 +40,14 @@ print_to_log(enum libbpf_print_level level, const char *format, va_list args)
 static uint32_t
 n_heads_for(uint32_t n_slots)
 {
-    uint32_t n = EBPF_HEADS;
-
-    while (n < 4 * n_slots) {
-        n *= 2;
-    }
-    return n;
+    return ebpf_doubled(EBPF_HEADS, 4 * n_slots);
 }
 
 /* A quarter of the flows: those that are busy at a time. */
 static uint32_t
 n_fronts_for(uint32_t n_slots)
 {
-    uint32_t n = 64;
-
-    while (n < n_slots / 4 && n < EBPF_MAX_FRONTS) {
-        n *= 2;
-    }
-    return n;
+    return ebpf_doubled(64, MIN(n_slots / 4, EBPF_MAX_FRONTS));
 }
 
 /* The sizes that depend on the host or are ours to choose. */

@@ -52,15 +52,6 @@ label_at(struct __sk_buff *skb, const struct scratch *s)
     return at && is_mpls(type) ? (int) at : -1;
 }
 
-static __always_inline int
-store_head(struct __sk_buff *skb, uint32_t at, const uint8_t *head, uint64_t n)
-{
-    n -= 1;
-    asm volatile("" : "+r"(n)); /* As in upcall(). */
-    n = (n & (MAX_HEAD - 1)) + 1;
-    return (int) bpf_skb_store_bytes(skb, at, head, (uint32_t) n, 0);
-}
-
 /* EBPF_ACT_PUSH_MPLS and EBPF_ACT_POP_MPLS: the Ethertype, then the label, are in 'value'. */
 static __noinline int
 change_labels(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a)
@@ -90,14 +81,14 @@ change_labels(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a
         /* Beside the packet and twice in it; the second of these is written over. */
         error |= (int) bpf_skb_vlan_push(skb, (uint16_t) skb->vlan_proto, (uint16_t) skb->vlan_tci);
         error |= (int) bpf_skb_vlan_push(skb, bpf_htons(0x8100), 0);
-        error |= store_head(skb, 16, head + LABEL, n + LABEL);
+        error |= store_up_to(skb, 16, head + LABEL, n + LABEL, MAX_HEAD, 0);
     } else {
         tag[0] = (uint16_t) skb->vlan_proto;
         tag[1] = bpf_htons((uint16_t) skb->vlan_tci);
         __builtin_memcpy(head, tag, sizeof tag);
         /* What is in the packet now is written again behind itself, over the label. */
         error |= (int) bpf_skb_vlan_push(skb, bpf_htons(0x8100), 0);
-        error |= store_head(skb, 16, head, n + LABEL);
+        error |= store_up_to(skb, 16, head, n + LABEL, MAX_HEAD, 0);
         error |= (int) bpf_skb_vlan_pop(skb);
     }
     error |= (int) bpf_skb_vlan_pop(skb);

@@ -3,6 +3,8 @@
 #ifndef LIB_DP_EBPF_PACKET_BPF_H
 #define LIB_DP_EBPF_PACKET_BPF_H 1
 
+#define MACS 12 /* Bytes of both addresses. */
+
 /* Of a checksum: the sum of 16-bit words out of one of wider ones. */
 static __always_inline uint16_t
 fold(uint64_t sum)

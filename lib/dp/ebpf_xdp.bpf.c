@@ -26,8 +26,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define MACS 12 /* Bytes of both addresses. */
-
 /* A frame whose flow is being executed. */
 struct run {
     struct xdp_md *frame;

@@ -197,16 +197,17 @@ void
 ebpf_xdp_apply(struct ebpf *e, uint32_t number)
 {
     struct ebpf_xdp_port *x = &e->xdp_ports[number];
+    bool native = x->asked && !strcmp(x->asked, "native");
     char *why = NULL;
 
-    if (x->asked && !strcmp(x->asked, "native")) {
+    if (native) {
         why = turn_on(e, number);
     } else if (x->asked && strcmp(x->asked, "none")) {
         why = xasprintf("xdp=%s: the only kinds are native and none", x->asked);
     }
     free(x->remark);
     x->remark = why ? xasprintf("no XDP hook (%s): its packets go by the TC hook", why) : NULL;
-    if (!x->asked || why || strcmp(x->asked, "native")) {
+    if (!native || why) {
         ebpf_xdp_detach(e, number); /* Even what an earlier daemon was asked for. */
     } else {
         __atomic_store_n(&e->n_xdp, e->n_xdp + 1, __ATOMIC_RELAXED);

@@ -417,12 +417,14 @@ trie_clear(struct trie_pool *pool, struct trie *trie)
 static unsigned
 equal_values(const struct trie_value *a, const struct trie_value *b, unsigned n)
 {
-    unsigned ofs = 0;
+    for (unsigned ofs = 0; ofs < n; ofs += 32) {
+        unsigned len = MIN(n - ofs, 32), n_equal = equal_bits(a->w[ofs / 32], b, ofs, len);
 
-    while (ofs < n && a->w[ofs / 32] == b->w[ofs / 32]) {
-        ofs += 32;
+        if (n_equal < len) {
+            return ofs + n_equal;
+        }
     }
-    return ofs < n ? MIN(n, ofs + (unsigned) __builtin_clz(a->w[ofs / 32] ^ b->w[ofs / 32])) : n;
+    return n;
 }
 
 /* As trie_lookup(), among the prefixes that are not entered yet. */

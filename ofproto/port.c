@@ -251,16 +251,22 @@ refresh_description(struct port *p)
 }
 
 static void
+free_options(char **options)
+{
+    for (char **o = options; o && *o; o++) {
+        free(*o);
+    }
+    free(options);
+}
+
+static void
 port_free(void *port)
 {
     struct port *p = port;
 
     free(p->settings);
     free(p->made_up);
-    for (char **o = p->options; o && *o; o++) {
-        free(*o);
-    }
-    free(p->options);
+    free_options(p->options);
     free(p->peer_name);
     free(p->type);
     free(p->name);
@@ -452,12 +458,44 @@ options_equal(char **a, const struct port_config *c)
     return true;
 }
 
+static bool
+has_option(const struct port *p, const char *key)
+{
+    for (char **o = p->options; *o; o += 2) {
+        if (!strcmp(*o, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* While the port forwards. false: its datapath cannot. */
+static bool
+change_options(struct port *p, const struct port_config *c)
+{
+    struct dp *dp = p->bridge->datapath->dp;
+    char **was = p->options;
+    int error = 0;
+
+    if (!dp->ops->options_change || p->dp_port == DP_PORT_NONE) {
+        return false;
+    }
+    copy_options(p, c);
+    for (char **o = was; *o; o += 2) {
+        if (!error && !has_option(p, *o)) {
+            error = dp->ops->port_config(dp, p->dp_port, *o, NULL);
+        }
+    }
+    free_options(was);
+    return !error && !configure(p);
+}
+
 bool
 port_reconfigure(struct port *p, const struct port_config *c)
 {
     bool other_number = c->ofport_request && c->ofport_request != p->ofp && p->ofp != OFPP_LOCAL && !bridge_port(p->bridge, c->ofport_request);
 
-    if (strcmp(p->type, c->type) || !options_equal(p->options, c) || other_number) {
+    if (strcmp(p->type, c->type) || other_number || (!options_equal(p->options, c) && !change_options(p, c))) {
         return false;
     }
     settings_publish(p, settings_create(c, p->settings));

@@ -158,8 +158,10 @@ struct dp_ops {
     /* Whether a device of the host is behind the port. NULL: behind all. */
     bool (*port_has_device)(struct dp *, uint32_t number);
     /* One of Interface.options, each said once after port_add; then 'key' NULL: there are no others. Ignored where the datapath has no use for it. NULL: has none
-     * for any. All may be said again after a remark. */
+     * for any. All may be said again after a remark. Where 'options_change' is set they may also change under a port that forwards: those that are not set any
+     * more are said with a 'value' of NULL; elsewhere such a port is deleted and added. */
     int (*port_config)(struct dp *, uint32_t number, const char *key, const char *value);
+    bool options_change;
     /* What of it the port has to do without, and why, though it forwards: one line, good until the port's next operation. NULL: nothing; the function: never. */
     const char *(*port_remark)(const struct dp *, uint32_t number);
     /* Limits what comes in by the port. -EOPNOTSUPP, or NULL: a filter of TC on its device is to do it. */

@@ -173,6 +173,7 @@ const struct dp_ops dp_ebpf_ops = {
     .port_dump = ebpf_port_dump,
     .port_stats = ebpf_port_stats,
     .port_config = ebpf_port_config,
+    .options_change = true,
     .port_remark = ebpf_port_remark,
     .port_police = ebpf_port_police,
     .port_ifindex = ebpf_port_ifindex,

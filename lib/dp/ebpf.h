@@ -120,6 +120,7 @@ struct ebpf {
     uint32_t n_xdp;           /* How often one did; atomic. */
     struct ebpf_xdp_port xdp_ports[EBPF_MAX_PORTS]; /* Main thread. */
     uint64_t xdp_passed;      /* As counted last; atomic. */
+    int64_t xdp_asked_ms;     /* When the kernel was asked last which devices take frames; atomic. */
     struct taps taps; /* Main thread. */
 
     pthread_mutex_t mutex; /* Guards what follows, and is held by who changes the flows of 'user'. */
@@ -178,7 +179,7 @@ const char *ebpf_port_remark(const struct dp *, uint32_t number);
 void ebpf_xdp_apply(struct ebpf *, uint32_t number);  /* Gives the port's device what it was asked for, or takes it off. */
 void ebpf_xdp_forget(struct ebpf *, uint32_t number); /* What it was asked for. */
 void ebpf_xdp_detach(struct ebpf *, uint32_t number); /* Only what is ours. */
-void ebpf_xdp_refresh(struct ebpf *);                 /* Any thread: asks the kernel which devices take frames. */
+void ebpf_xdp_refresh(struct ebpf *, int64_t age_ms); /* Any thread: asks the kernel which devices take frames, unless that was asked so lately. */
 bool ebpf_xdp_is_told(const struct ebpf *);           /* Does the kernel say which devices take frames? */
 void ebpf_xdp_unload(struct ebpf *);
 
@@ -202,7 +203,8 @@ int ebpf_table_add(struct ebpf *, uint32_t slot, const uint64_t words[EBPF_KEY_W
 void ebpf_table_del(struct ebpf *, uint32_t slot);
 void ebpf_table_words(const struct ebpf *, uint32_t slot, uint64_t words[EBPF_KEY_WORDS]);
 bool ebpf_table_has(const struct ebpf *, uint32_t slot); /* Would the programs find it? */
-bool ebpf_table_find(const struct ebpf *, const struct flow_key *, uint32_t *slot); /* As the programs find it. false: they would not. */
+/* As the programs find it; false: they would not. Without the mutex, as for them, it may miss one that is coming or find one that has just gone. */
+bool ebpf_table_find(const struct ebpf *, const struct flow_key *, uint32_t *slot);
 void ebpf_table_set_todo(struct ebpf *, uint32_t slot, union ebpf_todo);
 void ebpf_counters_clear(struct ebpf *, uint32_t slot);
 void ebpf_counters_add(const struct ebpf *, uint32_t slot, struct dp_stats *); /* Of all processors. */

@@ -183,12 +183,12 @@ ebpf_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dumped
     ebpf_flows_take_in(e);
     ebpf_masks_sort(e);
     pthread_mutex_unlock(&e->mutex);
-    ebpf_xdp_refresh(e);
     all = list_all(e, &n);
     for (size_t i = 0; i < n && go_on; i += terse ? BATCH : 1) {
         go_on = terse ? pass_terse(e, &all[i], MIN(n - i, BATCH), fn, arg) : pass_one(e, &all[i], fn, arg);
     }
     free(all);
+    ebpf_xdp_refresh(e, 1000); /* At last, and not each time: it waits while somebody sets up a device. */
     return 0;
 }
 
@@ -211,6 +211,9 @@ ebpf_flow_execute(struct user_dp *u, const struct packet *p, const struct flow_k
     const struct user_actions *actions = NULL;
     uint32_t slot;
 
+    if (!ebpf_table_find(e, key, &slot)) {
+        return NULL; /* As for nearly all. One that is being put is missed, and found to be there when it is put again. */
+    }
     pthread_mutex_lock(&e->mutex);
     if (ebpf_table_find(e, key, &slot)) {
         const dp_ufid ufid = {e->table.ufids[slot].hi, e->table.ufids[slot].lo};

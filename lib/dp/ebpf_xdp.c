@@ -211,7 +211,7 @@ ebpf_xdp_apply(struct ebpf *e, uint32_t number)
         ebpf_xdp_detach(e, number); /* Even what an earlier daemon was asked for. */
     } else {
         __atomic_store_n(&e->n_xdp, e->n_xdp + 1, __ATOMIC_RELAXED);
-        ebpf_xdp_refresh(e);
+        ebpf_xdp_refresh(e, 0);
     }
     free(why);
 }
@@ -233,7 +233,7 @@ ebpf_port_config(struct dp *dp, uint32_t number, const char *key, const char *va
 
     if (key && !strcmp(key, "xdp")) {
         free(e->xdp_ports[number].asked);
-        e->xdp_ports[number].asked = xstrdup(value);
+        e->xdp_ports[number].asked = value ? xstrdup(value) : NULL;
     } else if (!key) {
         ebpf_xdp_apply(e, number);
     }
@@ -275,15 +275,16 @@ note_features(const struct nlmsghdr *msg, void *ebpf)
 }
 
 void
-ebpf_xdp_refresh(struct ebpf *e)
+ebpf_xdp_refresh(struct ebpf *e, int64_t age_ms)
 {
     struct buf request = BUF_EMPTY;
     uint64_t passed;
     uint16_t family;
 
-    if (!__atomic_load_n(&e->n_xdp, __ATOMIC_RELAXED)) {
+    if (!__atomic_load_n(&e->n_xdp, __ATOMIC_RELAXED) || now_ms() - __atomic_load_n(&e->xdp_asked_ms, __ATOMIC_RELAXED) < age_ms) {
         return;
     }
+    __atomic_store_n(&e->xdp_asked_ms, now_ms(), __ATOMIC_RELAXED);
     if (!genl_family(e->genl, NETDEV_FAMILY, &family)) {
         size_t at = nl_genl_begin(&request, family, NETDEV_DEV_GET, 1, NLM_F_DUMP);
 

@@ -507,7 +507,7 @@ test_xdp_does_as_well(void **state)
     put_flow(lab, 0, &actions);
     passed = ebpf_total(e, EBPF_XDP_PASSED);
     run("ethtool -K a0 gro off");
-    ebpf_xdp_refresh(ebpf_cast(lab->dp));
+    ebpf_xdp_refresh(ebpf_cast(lab->dp), 0);
     crosses(lab); /* The device does not take frames any more. */
     assert_int_equal(ebpf_total(e, EBPF_XDP_PASSED) - passed, 1);
     lab->dp->ops->flow_flush(lab->dp);

@@ -237,7 +237,7 @@ ask_kernel(const struct probe *p, struct dp *kernel, char *why)
 }
 
 static void
-ignore_output(uint32_t port, struct packet *packet, const struct flow_key *key, void *arg)
+ignore_output(uint32_t port, struct packet *packet, const struct flow_key *key, bool last, void *arg)
 {
 }
 

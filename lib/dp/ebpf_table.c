@@ -139,8 +139,8 @@ find_in_tuple(const struct ebpf *e, const struct flow_key *key, uint16_t id, uin
         words[i] = flow_key_cwords(key)[m->at[i]] & m->words[i];
     }
     digest = digest_of(e, words, id);
-    next = *head_of(e, digest);
-    for (unsigned n = 0; n < EBPF_MAX_CHAIN && next && next <= e->table.n_slots; n++, next = e->table.flows[next - 1].next) {
+    next = __atomic_load_n(head_of(e, digest), __ATOMIC_ACQUIRE);
+    for (unsigned n = 0; n < EBPF_MAX_CHAIN && next && next <= e->table.n_slots; n++) {
         const struct ebpf_flow_value *f = &e->table.flows[next - 1];
 
         if (f->digest == (uint32_t) (digest >> 32) && f->mask == id) {
@@ -148,6 +148,7 @@ find_in_tuple(const struct ebpf *e, const struct flow_key *key, uint16_t id, uin
             ebpf_table_words(e, *slot, there);
             return !memcmp(there, words, m->n * sizeof *words);
         }
+        next = __atomic_load_n(&f->next, __ATOMIC_ACQUIRE);
     }
     return false;
 }

@@ -47,15 +47,12 @@ checksum_of(struct packet *p, const struct flow_key *key, uint32_t *sum, size_t 
 }
 
 static void
-complete_checksum(struct packet *p)
+complete_checksum(struct packet *p, const struct flow_key *key)
 {
-    struct flow_key key;
     uint32_t pseudo;
-    uint8_t *field;
     size_t len;
+    uint8_t *field = checksum_of(p, key, &pseudo, &len);
 
-    packet_extract(p, &key);
-    field = checksum_of(p, &key, &pseudo, &len);
     if (field && (wire_be16(field) ^ csum_finish(pseudo)) == UINT16_MAX && csum_finish(csum_add(pseudo, p->data + p->l4, len))) {
         uint16_t sum;
 
@@ -70,42 +67,53 @@ struct arrival {
     const struct ebpf_upcall *up;
 };
 
-static void
-arrive(struct packet *p, void *arrival)
+static struct flow_key
+metadata_of(const struct ebpf_upcall *up)
 {
-    const struct arrival *a = arrival;
+    return (struct flow_key){.in_port = up->in_port,
+                             .recirc_id = up->recirc_id,
+                             .dp_hash = up->dp_hash,
+                             .pkt_mark = up->pkt_mark,
+                             .skb_priority = up->skb_priority};
+}
+
+/* The packet and all of its key. Takes the packet. */
+static void
+arrive_extracted(struct packet *p, struct flow_key *key, const struct arrival *a)
+{
     const struct ebpf_upcall *up = a->up;
     struct user_dp *u = &a->reader->e->user;
-    struct flow_key key = {.in_port = up->in_port,
-                           .recirc_id = up->recirc_id,
-                           .dp_hash = up->dp_hash,
-                           .pkt_mark = up->pkt_mark,
-                           .skb_priority = up->skb_priority};
-    struct user_item *item;
 
     if (up->vlan_tpid) {
         packet_push_vlan(p, up->vlan_tpid, up->vlan_tci);
         wire_put_be16(p->data + WIRE_ETH_LEN, up->vlan_tci); /* With its drop eligible bit, which pushing clears. */
+        packet_extract(p, key);
     }
     if (up->kind == EBPF_UPCALL_LOOKUP) {
-        user_process(u, a->reader->handler, p, &key);
-        return;
-    }
-    if (up->kind == EBPF_UPCALL_OUTPUT) {
+        user_process_extracted(u, a->reader->handler, p, key);
+    } else if (up->kind == EBPF_UPCALL_OUTPUT) {
         struct user_port *port = user_port_find(u, up->port);
 
         if (port) {
             user_port_send(port, p);
         }
         packet_free(p);
-        return;
+    } else {
+        struct upcall_cookie cookie;
+
+        memcpy(&cookie, up->cookie, sizeof cookie);
+        user_upcall(u, a->reader->handler, p, key, &cookie);
     }
+}
+
+static void
+arrive(struct packet *p, void *arrival)
+{
+    const struct arrival *a = arrival;
+    struct flow_key key = metadata_of(a->up);
+
     packet_extract(p, &key);
-    item = xzalloc(sizeof *item);
-    item->is_upcall = true;
-    item->upcall = (struct dp_upcall){.packet = p, .key = key, .action = true, .recv_handler = a->reader->handler};
-    memcpy(&item->upcall.cookie, up->cookie, sizeof item->upcall.cookie);
-    user_enqueue(u, a->reader->handler, item);
+    arrive_extracted(p, &key, a);
 }
 
 /* Segments of a large packet; user_gso.c wants to be told as a packet socket tells it. */
@@ -144,9 +152,11 @@ take_record(void *reader, void *data, size_t size)
         split(up, (const uint8_t *) (up + 1), &a);
     } else {
         struct packet *p = packet_new(up + 1, up->len);
+        struct flow_key key = metadata_of(up);
 
-        complete_checksum(p);
-        arrive(p, &a);
+        packet_extract(p, &key);
+        complete_checksum(p, &key);
+        arrive_extracted(p, &key, &a);
     }
     return ++r->n < BATCH ? 0 : -EAGAIN; /* Ends the walk behind this record. */
 }

@@ -50,12 +50,12 @@ end_cut(struct execution *x, uint32_t cut)
 }
 
 static void
-output(struct execution *x, uint32_t port)
+output(struct execution *x, uint32_t port, bool last)
 {
-    const struct flow_key *key = current_key(x);
+    const struct flow_key *key = x->ops->keyed_output ? current_key(x) : NULL;
     uint32_t cut = begin_cut(x->packet);
 
-    x->ops->output(port, x->packet, key, x->arg);
+    x->ops->output(port, x->packet, key, last, x->arg);
     end_cut(x, cut);
 }
 
@@ -84,6 +84,7 @@ set_fields(struct execution *x, const struct action_set *a)
         in_packet |= mask[i];
     }
     if (in_packet) {
+        current_key(x); /* And with it where the layers are. */
         packet_set_fields(x->packet, &a->key, &a->mask);
         x->edited = true;
     }
@@ -215,7 +216,7 @@ run_one(struct execution *x, const struct action *a, bool last, bool *drop)
 {
     switch ((enum action_kind) a->kind) {
     case ACTION_OUTPUT:
-        output(x, ((const struct action_output *) a)->port);
+        output(x, ((const struct action_output *) a)->port, last);
         return 0;
     case ACTION_USERSPACE:
         userspace(x, (const struct action_userspace *) a);

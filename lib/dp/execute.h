@@ -8,7 +8,9 @@
 #include "lib/flow/packet.h"
 
 struct execute_ops {
-    void (*output)(uint32_t port, struct packet *, const struct flow_key *key, void *arg);      /* The packet is the executor's; copy to keep. */
+    bool keyed_output; /* Does 'output' look at the key? Else that is NULL: extracting it takes time. */
+    /* The packet is the executor's; copy to keep. 'last': it is not changed any more, but may be a copy that goes. */
+    void (*output)(uint32_t port, struct packet *, const struct flow_key *key, bool last, void *arg);
     void (*userspace)(const struct action_userspace *, struct packet *, const struct flow_key *key, void *arg);
     void (*recirc)(uint32_t recirc_id, struct packet *, const struct flow_key *key, void *arg); /* Key has the new recirc_id. */
     bool (*meter)(uint32_t meter_id, struct packet *, void *arg);                               /* false: drop. NULL: pass. */

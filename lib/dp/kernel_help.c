@@ -28,7 +28,7 @@ hand_over(struct helped *h, struct packet *packet, const struct flow_key *key, s
 }
 
 static void
-help_output(uint32_t port, struct packet *packet, const struct flow_key *key, void *helped)
+help_output(uint32_t port, struct packet *packet, const struct flow_key *key, bool last, void *helped)
 {
     struct buf list = BUF_EMPTY;
 
@@ -58,7 +58,7 @@ help_recirc(uint32_t recirc_id, struct packet *packet, const struct flow_key *ke
 int
 kernel_execute_helped(struct dp *dp, const struct dp_execute *e)
 {
-    static const struct execute_ops ops = {.output = help_output, .userspace = help_userspace, .recirc = help_recirc};
+    static const struct execute_ops ops = {.keyed_output = true, .output = help_output, .userspace = help_userspace, .recirc = help_recirc};
     struct helped h = {.dp = dp};
     int error = execute_actions(e->packet, e->key, e->actions, e->actions_len, &ops, &h);
 

@@ -11,6 +11,7 @@
 #define LIB_DP_USER_H 1
 
 #include <pthread.h>
+#include <sys/uio.h>
 
 #include "lib/base/appctl.h"
 #include "lib/base/list.h"
@@ -38,6 +39,8 @@ struct user_port {
     struct dp_port_stats stats;    /* Atomic. */
     int rx_pcap, tx_pcap;          /* Atomic; file descriptors, or -1. Packets are appended by single write() calls. */
 };
+
+#define USER_MAX_BURST 64 /* Packets that a port is given at a time. */
 
 /* All ports; replaced as a whole. */
 struct user_port_vector {
@@ -77,6 +80,8 @@ struct user_handler {
     /* The handler's own. */
     struct appctl_request *done[64]; /* Given out by the last recv(). */
     size_t n_done;
+    struct dp_upcall *inbox; /* While it receives: what goes up is put here and not into the queue, as long as there is room. */
+    unsigned n_inbox, max_inbox;
 };
 
 /* Another source of packets than ports, for who has this datapath behind it: a descriptor for each handler, and what to do when it is readable; and flows that
@@ -128,6 +133,9 @@ int user_port_set_pcap(int *fd, const char *path);                            /*
 struct user_port *user_port_find(const struct user_dp *, uint32_t number);    /* RCU read section. */
 struct user_port *user_port_by_name(const struct user_dp *, const char *name); /* user.c. Main thread. */
 void user_port_send(struct user_port *, const struct packet *);               /* RCU read section. */
+/* Several at once, for a port that takes them so: 1 to USER_MAX_BURST frames. */
+bool user_port_takes_bursts(const struct user_port *);
+void user_port_send_burst(struct user_port *, const struct iovec *frames, unsigned n); /* RCU read section. */
 void user_port_count_received(struct user_port *, const struct packet *);
 /* Reads what the device has, up to 'max' packets of it (segments of one packet are not counted). */
 unsigned user_port_receive(struct user_port *, unsigned max, void (*fn)(struct packet *, void *arg), void *arg);
@@ -148,8 +156,12 @@ int user_meter_set(struct dp *, const struct dp_meter *);
 int user_meter_del(struct dp *, uint32_t id);
 int user_meter_get(struct dp *, uint32_t id, struct dp_meter_stats *);
 
-/* user_upcall.c */
-void user_process(struct user_dp *, unsigned handler, struct packet *, struct flow_key *); /* RCU read section. Takes the packet. */
+/* user_upcall.c. The first two: the handler's thread, in user_recv(); they take the packet, which has come into the port that 'key' says. Of the key there is the
+ * metadata, or all of it. */
+void user_process(struct user_dp *, unsigned handler, struct packet *, struct flow_key *metadata);
+void user_process_extracted(struct user_dp *, unsigned handler, struct packet *, struct flow_key *);
+/* The same thread: a packet that an action sends up. Takes it. */
+void user_upcall(struct user_dp *, unsigned handler, struct packet *, const struct flow_key *, const struct upcall_cookie *);
 void user_execute(struct dp *, struct dp_execute *, size_t n);
 int user_recv(struct dp *, unsigned handler, struct dp_upcall *, unsigned max, int timeout_ms);
 void user_wake(struct dp *);

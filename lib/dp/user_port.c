@@ -149,15 +149,24 @@ user_port_set_pcap(int *fdp, const char *path)
 
 /* One writev() appends a whole record, so that threads need no lock. */
 static void
-capture(const int *fdp, const struct packet *p)
+append_record(int fd, const struct packet *p)
 {
-    int fd = __atomic_load_n(fdp, __ATOMIC_ACQUIRE);
     int64_t now = wall_ms();
     uint32_t record[4] = {(uint32_t) (now / 1000), (uint32_t) (now % 1000 * 1000), p->len, p->len};
     struct iovec iov[2] = {{record, sizeof record}, {p->data, p->len}};
 
-    if (fd >= 0 && writev(fd, iov, 2) < 0) {
+    if (writev(fd, iov, 2) < 0) {
         COUNTER_INC(user_send_failed);
+    }
+}
+
+static void
+capture(const int *fdp, const struct packet *p)
+{
+    int fd = __atomic_load_n(fdp, __ATOMIC_ACQUIRE);
+
+    if (fd >= 0) {
+        append_record(fd, p);
     }
 }
 
@@ -167,12 +176,19 @@ user_port_find(const struct user_dp *u, uint32_t number)
     return number < USER_MAX_PORTS ? __atomic_load_n(&u->ports[number], __ATOMIC_CONSUME) : NULL;
 }
 
+/* Their sockets want a header before each packet. */
+static bool
+has_packet_socket(const struct user_port *port)
+{
+    return port->kind == USER_PORT_PACKET_SOCKET || port->kind == USER_PORT_SEND_ONLY;
+}
+
 void
 user_port_send(struct user_port *port, const struct packet *p)
 {
     uint8_t vnet[USER_VNET_LEN] = {0};
     struct iovec iov[2] = {{vnet, sizeof vnet}, {p->data, p->len}};
-    bool has_header = port->kind == USER_PORT_PACKET_SOCKET || port->kind == USER_PORT_SEND_ONLY;
+    bool has_header = has_packet_socket(port);
 
     if (port->fd >= 0 && writev(port->fd, has_header ? iov : iov + 1, has_header ? 2 : 1) < 0) {
         count(&port->stats.tx_dropped, 1);
@@ -182,6 +198,50 @@ user_port_send(struct user_port *port, const struct packet *p)
     count(&port->stats.tx_packets, 1);
     count(&port->stats.tx_bytes, p->len);
     capture(&port->tx_pcap, p);
+}
+
+/* What cannot be sent is skipped. */
+static void
+send_messages(struct user_port *port, struct mmsghdr *messages, unsigned n)
+{
+    for (unsigned i = 0; i < n;) {
+        int sent = sendmmsg(port->fd, messages + i, n - i, 0);
+
+        if (sent <= 0) {
+            count(&port->stats.tx_dropped, 1);
+            COUNTER_INC(user_send_failed);
+            i++;
+            continue;
+        }
+        uint64_t bytes = 0;
+
+        for (int j = 0; j < sent; j++, i++) {
+            bytes += messages[i].msg_hdr.msg_iov[1].iov_len;
+        }
+        count(&port->stats.tx_packets, (uint64_t) sent);
+        count(&port->stats.tx_bytes, bytes);
+    }
+}
+
+bool
+user_port_takes_bursts(const struct user_port *port)
+{
+    return has_packet_socket(port) && port->fd >= 0 && __atomic_load_n(&port->tx_pcap, __ATOMIC_RELAXED) < 0;
+}
+
+void
+user_port_send_burst(struct user_port *port, const struct iovec *frames, unsigned n)
+{
+    static uint8_t no_offload[USER_VNET_LEN];
+    struct mmsghdr messages[USER_MAX_BURST];
+    struct iovec parts[USER_MAX_BURST][2];
+
+    for (unsigned i = 0; i < n; i++) {
+        parts[i][0] = (struct iovec){no_offload, sizeof no_offload};
+        parts[i][1] = frames[i];
+        messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = parts[i], .msg_iovlen = 2}};
+    }
+    send_messages(port, messages, n);
 }
 
 void

@@ -14,11 +14,21 @@ COUNTER(user_queue_full, "The userspace datapath dropped a packet or an upcall b
 COUNTER(user_recirc_limit, "The userspace datapath dropped a packet that was looked up too often.");
 COUNTER(user_action_refused, "The userspace datapath met an action that it cannot execute.");
 
+/* Packets that leave by the same port, one after the other: they are sent together. */
+struct outbox {
+    struct user_port *port;
+    unsigned n;
+    struct iovec frames[USER_MAX_BURST];
+};
+
 /* A packet on its way, and who carries it. */
 struct carrier {
     struct user_dp *u;
     unsigned handler;
+    bool receives; /* It is the handler that carries it, in user_recv(). */
     unsigned depth;
+    struct outbox *outbox;       /* NULL: none. */
+    const struct packet *lasting; /* Its bytes stay until the outbox is emptied. */
 };
 
 static void
@@ -118,27 +128,71 @@ user_handlers_destroy(struct user_dp *u)
 }
 
 static void
-upcall(struct carrier *c, struct packet *p, const struct flow_key *key, const struct action_userspace *action)
+fill_upcall(struct dp_upcall *up, unsigned handler, struct packet *p, const struct flow_key *key, const struct upcall_cookie *cookie)
 {
-    struct user_item *item = xzalloc(sizeof *item);
-
-    item->is_upcall = true;
-    item->upcall = (struct dp_upcall){.packet = p, .key = *key, .action = action != NULL, .recv_handler = c->handler};
-    if (action) {
-        item->upcall.cookie = action->cookie;
+    *up = (struct dp_upcall){.packet = p, .key = *key, .action = cookie != NULL, .recv_handler = handler};
+    if (cookie) {
+        up->cookie = *cookie;
     }
-    user_enqueue(c->u, c->handler, item);
+}
+
+/* 'cookie' NULL: no flow matches. Takes the packet. */
+static void
+upcall(struct carrier *c, struct packet *p, const struct flow_key *key, const struct upcall_cookie *cookie)
+{
+    struct user_handler *h = &c->u->handlers[c->handler];
+
+    if (c->receives && h->n_inbox < h->max_inbox) {
+        fill_upcall(&h->inbox[h->n_inbox++], c->handler, p, key, cookie);
+    } else {
+        struct user_item *item = xzalloc(sizeof *item);
+
+        item->is_upcall = true;
+        fill_upcall(&item->upcall, c->handler, p, key, cookie);
+        user_enqueue(c->u, c->handler, item);
+    }
+}
+
+void
+user_upcall(struct user_dp *u, unsigned handler, struct packet *p, const struct flow_key *key, const struct upcall_cookie *cookie)
+{
+    struct carrier c = {.u = u, .handler = handler, .receives = true};
+
+    upcall(&c, p, key, cookie);
 }
 
 static void process(struct carrier *, struct packet *, struct flow_key *);
 
 static void
-execute_output(uint32_t port, struct packet *p, const struct flow_key *key, void *carrier)
+empty_outbox(struct outbox *o)
+{
+    if (o->n) {
+        user_port_send_burst(o->port, o->frames, o->n);
+        o->n = 0;
+    }
+}
+
+/* Packets leave in the order in which they were output. */
+static void
+execute_output(uint32_t port, struct packet *p, const struct flow_key *key, bool last, void *carrier)
 {
     struct carrier *c = carrier;
     struct user_port *out = user_port_find(c->u, port);
+    struct outbox *o = c->outbox;
 
-    if (out) {
+    if (!out) {
+        return;
+    }
+    if (o && (o->port != out || o->n == ARRAY_SIZE(o->frames))) {
+        empty_outbox(o);
+    }
+    if (o && last && p == c->lasting && user_port_takes_bursts(out)) {
+        o->port = out;
+        o->frames[o->n++] = (struct iovec){p->data, p->len};
+    } else {
+        if (o) {
+            empty_outbox(o);
+        }
         user_port_send(out, p);
     }
 }
@@ -146,7 +200,7 @@ execute_output(uint32_t port, struct packet *p, const struct flow_key *key, void
 static void
 execute_userspace(const struct action_userspace *a, struct packet *p, const struct flow_key *key, void *carrier)
 {
-    upcall(carrier, packet_clone(p), key, a);
+    upcall(carrier, packet_clone(p), key, &a->cookie);
 }
 
 static void
@@ -237,27 +291,36 @@ process(struct carrier *c, struct packet *p, struct flow_key *key)
 }
 
 void
-user_process(struct user_dp *u, unsigned handler, struct packet *p, struct flow_key *metadata)
+user_process_extracted(struct user_dp *u, unsigned handler, struct packet *p, struct flow_key *key)
 {
-    struct carrier c = {.u = u, .handler = handler};
-    struct user_port *in = user_port_find(u, metadata->in_port);
+    struct carrier c = {.u = u, .handler = handler, .receives = true};
+    struct user_port *in = user_port_find(u, key->in_port);
 
     if (in) {
         user_port_count_received(in, p);
     }
+    process(&c, p, key);
+}
+
+void
+user_process(struct user_dp *u, unsigned handler, struct packet *p, struct flow_key *metadata)
+{
     packet_extract(p, metadata);
-    process(&c, p, metadata);
+    user_process_extracted(u, handler, p, metadata);
 }
 
 void
 user_execute(struct dp *dp, struct dp_execute *x, size_t n)
 {
-    struct carrier c = {.u = user_dp_cast(dp)};
+    struct outbox outbox = {.n = 0};
+    struct carrier c = {.u = user_dp_cast(dp), .outbox = &outbox};
 
     for (size_t i = 0; i < n; i++) {
         c.handler = x[i].key->in_port % c.u->n_handlers;
+        c.lasting = x[i].packet;
         x[i].error = execute_actions(x[i].packet, x[i].key, x[i].actions, x[i].actions_len, &user_execute_ops, &c);
     }
+    empty_outbox(&outbox);
 }
 
 static void
@@ -276,26 +339,24 @@ answer_requests(struct user_dp *u, struct user_handler *h)
     h->n_done = 0;
 }
 
-/* Packets by hand are processed and upcalls given out; what the former bring up is behind them in the queue. */
-static int
-drain_queue(struct user_dp *u, unsigned handler, struct dp_upcall *upcalls, unsigned max)
+/* Packets by hand are processed and upcalls put into the inbox, as long as that has room. */
+static void
+drain_queue(struct user_dp *u, unsigned handler)
 {
     struct user_handler *h = &u->handlers[handler];
     struct user_item *item;
-    int n = 0;
 
-    while ((unsigned) n < max && h->n_done < ARRAY_SIZE(h->done) && (item = dequeue(h)) != NULL) {
+    while (h->n_inbox < h->max_inbox && h->n_done < ARRAY_SIZE(h->done) && (item = dequeue(h)) != NULL) {
         if (item->request) {
             h->done[h->n_done++] = item->request;
         }
         if (item->is_upcall) {
-            upcalls[n++] = item->upcall;
+            h->inbox[h->n_inbox++] = item->upcall;
         } else {
             user_process(u, handler, item->upcall.packet, &item->upcall.key);
         }
         free(item);
     }
-    return n;
 }
 
 struct arrival {
@@ -394,13 +455,14 @@ user_recv(struct dp *dp, unsigned handler, struct dp_upcall *upcalls, unsigned m
     struct user_handler *h = &u->handlers[handler];
     int64_t deadline = now_ms() + timeout_ms, left = -1;
 
+    h->inbox = upcalls;
+    h->n_inbox = 0;
+    h->max_inbox = max;
     for (bool last = false;; last = !left) {
-        int n;
-
         answer_requests(u, h);
-        n = drain_queue(u, handler, upcalls, max);
-        if (n || last || __atomic_exchange_n(&h->wake, false, __ATOMIC_ACQ_REL)) {
-            return n;
+        drain_queue(u, handler);
+        if (h->n_inbox || last || __atomic_exchange_n(&h->wake, false, __ATOMIC_ACQ_REL)) {
+            return (int) h->n_inbox;
         }
         if (h->n_done) {
             continue; /* What was given by hand has gone its way without an upcall. */

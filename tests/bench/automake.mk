@@ -1,11 +1,14 @@
 # Benchmarks: both daemons in one run. Never part of `make check`.
 EXTRA_DIST += tests/bench/bench.py tests/bench/bulk.py tests/bench/flows.py tests/bench/replay.py
+EXTRA_PROGRAMS += tests/bench/new_flows
+CLEANFILES += tests/bench/new_flows
 if HAVE_EBPF
 EXTRA_PROGRAMS += tests/bench/ebpf_speed
 CLEANFILES += tests/bench/ebpf_speed
 endif
 .PHONY: bench
 bench: all
+	$(MAKE) tests/bench/new_flows
 if HAVE_EBPF
 	$(MAKE) tests/bench/ebpf_speed
 	tests/bench/ebpf_speed

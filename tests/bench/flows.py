@@ -1,31 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Natively: packets of which each is a new megaflow, through the installed daemon's userspace datapath and ours on the eBPF one; and what a megaflow takes of memory.
 
-The next packet is sent when no more than WINDOW are on their way, so that none is lost on the way to either daemon and none meets a flow that is there.
+tests/bench/new_flows sends them, at most WINDOW on their way at a time. Through a single megaflow the same packets show the bare limit.
 """
 import os
 import re
-import socket
-import struct
-import time
 
 from harness import netns
 from harness.command import attempt, run
 from harness.switch import Switch, Tier
-from harness.vm import open_raw
 
+GENERATOR = os.path.join(os.environ.get("SLUICE_BUILD", "_build"), "tests/bench/new_flows")
 WINDOW = 128
 N_FLOWS = 131072  # What the maps of the eBPF datapath are for, where nothing else is configured: their memory is taken at once.
 DATAPATHS = {"oracle": "netdev", "ours": "ebpf"}
-ETHERNET = bytes.fromhex("020000000002020000000001") + b"\x08\x00"
-# IPv4 and UDP, 64 bytes of frame; no checksum of UDP.
-DATAGRAM = bytes.fromhex("4500002e000000004011") + b"\x00\x00" + socket.inet_aton("10.9.0.1") + socket.inet_aton("10.9.0.2") + struct.pack("!HHHH", 0, 0, 26, 0) + bytes(18)
-
-
-def with_sum(header):
-    total = sum(struct.unpack("!10H", header[:20]))
-    total = (total & 0xffff) + (total >> 16)
-    return header[:10] + struct.pack("!H", ~((total & 0xffff) + (total >> 16)) & 0xffff) + header[12:]
 
 
 class Wires:
@@ -39,35 +27,17 @@ class Wires:
             run("ip", "link", "add", port, "type", "veth", "peer", "name", port, "netns", self.namespace)
             for namespace in ([], ["-n", self.namespace]):
                 run("ip", *namespace, "link", "set", port, "addrgenmode", "none", "up")
-        self.raw = open_raw(self.namespace, self.ports[0])
-        self.counter = os.open(f"/sys/class/net/{self.ports[1]}/statistics/tx_packets", os.O_RDONLY)
 
     def close(self):
-        os.close(self.counter)
-        self.raw.close()
         for port in self.ports:
             attempt("ip", "link", "del", port)
         netns.delete(self.namespace)
 
-    def n_arrived(self):
-        """How many packets the switch has sent out of the second port."""
-        return int(os.pread(self.counter, 24, 0))
-
 
 def send_new(wires, first, count):
-    """Packets number FIRST to FIRST + COUNT - 1, each of its own ports. Those that are lost are waited for in vain for a while."""
-    frame = bytearray(ETHERNET + with_sum(DATAGRAM))
-    base, progress = wires.n_arrived(), time.monotonic()
-    sent = arrived = 0
-    while arrived < count and time.monotonic() - progress < 2:
-        now = wires.n_arrived() - base
-        if now > arrived:
-            arrived, progress = now, time.monotonic()
-        for _ in range(min(WINDOW - (sent - arrived), count - sent)):
-            struct.pack_into("!HH", frame, 34, 1 + (first + sent) % 50000, 1000 + (first + sent) // 50000)
-            wires.raw.send(frame)
-            sent += 1
-    return arrived
+    """Packets number FIRST to FIRST + COUNT - 1, each of its own ports: how many arrived, and in how many seconds."""
+    arrived, us = map(int, run(GENERATOR, wires.namespace, *wires.ports, *map(str, (first, count, WINDOW)), limit=120).split())
+    return arrived, us / 1e6
 
 
 def bench_new_flows(results, daemon, cpu_seconds, resident_bytes, count=50000):
@@ -79,16 +49,20 @@ def bench_new_flows(results, daemon, cpu_seconds, resident_bytes, count=50000):
         switch.vsctl("add-br", "fb0", "--", "set", "bridge", "fb0", f"datapath_type={DATAPATHS[daemon]}", "fail_mode=secure", "--",
                      "add-port", "fb0", wires.ports[0], "--", "set", "interface", wires.ports[0], "ofport_request=1", "--",
                      "add-port", "fb0", wires.ports[1], "--", "set", "interface", wires.ports[1], "ofport_request=2")
+        switch.ofctl("add-flow", "fb0", "in_port=1,udp,actions=output:2")
+        n_bare, elapsed = send_new(wires, 0, count)
+        results.add("bare limit: native, through one megaflow: a second", daemon, n_bare / elapsed, "1/s")
         # What an action reads is part of the megaflow.
-        switch.ofctl("add-flow", "fb0", "in_port=1,udp,actions=move:NXM_OF_UDP_SRC[]->NXM_NX_REG0[0..15],move:NXM_OF_UDP_DST[]->NXM_NX_REG1[0..15],output:2")
+        switch.ofctl("mod-flows", "fb0", "in_port=1,udp,actions=move:NXM_OF_UDP_SRC[]->NXM_NX_REG0[0..15],move:NXM_OF_UDP_DST[]->NXM_NX_REG1[0..15],output:2")
+        switch.appctl("revalidator/wait")
         memory = resident_bytes(switch.vswitchd)
-        cpu, clock = cpu_seconds(switch.vswitchd), time.monotonic()
-        arrived = send_new(wires, 0, count)
-        elapsed, used = time.monotonic() - clock, cpu_seconds(switch.vswitchd) - cpu
+        cpu = cpu_seconds(switch.vswitchd)
+        arrived, elapsed = send_new(wires, 0, count)
+        used = cpu_seconds(switch.vswitchd) - cpu
         results.add("native, each packet a new megaflow: a second", daemon, arrived / elapsed, "1/s")
         results.add("native, each packet a new megaflow: daemon CPU for one", daemon, used / max(arrived, 1) * 1e6, "us")
         if daemon == "ours":
-            arrived += send_new(wires, count, N_FLOWS - count)
+            arrived += send_new(wires, count, N_FLOWS - count)[0]
         n = int(re.search(r"current (\d+)", switch.appctl("upcall/show"))[1]) if daemon == "ours" else arrived
         kernel = re.search(r"datapath-kB:(\d+)", switch.appctl("memory/show"))
         resident = (resident_bytes(switch.vswitchd) - memory) / max(n, 1)

@@ -13,7 +13,7 @@
 #define PACKETS_A_LIST 8
 
 static void
-expect_output(uint32_t port, struct packet *p, const struct flow_key *key, void *outputs)
+expect_output(uint32_t port, struct packet *p, const struct flow_key *key, bool last, void *outputs)
 {
     add_frame(&((struct outputs *) outputs)->frames[port], p->data, p->len);
 }

@@ -17,7 +17,7 @@ struct trace {
 };
 
 static void
-on_output(uint32_t port, struct packet *p, const struct flow_key *key, void *trace_)
+on_output(uint32_t port, struct packet *p, const struct flow_key *key, bool last, void *trace_)
 {
     struct trace *t = trace_;
 
@@ -63,7 +63,7 @@ on_random(void *trace_)
 }
 
 static const struct execute_ops ops = {
-    .output = on_output, .userspace = on_userspace, .recirc = on_recirc, .meter = on_meter, .random = on_random,
+    .keyed_output = true, .output = on_output, .userspace = on_userspace, .recirc = on_recirc, .meter = on_meter, .random = on_random,
 };
 
 static struct packet *

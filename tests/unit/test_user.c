@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -186,6 +187,115 @@ test_actions_bring_packets_up(void **state)
     packet_free(up.packet);
     packet_free(x.packet);
     buf_free(&actions);
+}
+
+/* One packet by hand can bring up more than the receiver has room for; the rest comes with the next call, in order. */
+static void
+test_what_finds_no_room_waits(void **state)
+{
+    struct fixture *f = *state;
+    const struct dp_ops *ops = f->dp->ops;
+    struct flow_key key = {.in_port = f->p1, .eth_type = htons(0x0800)}, mask = {.in_port = UINT32_MAX, .eth_type = UINT16_MAX};
+    struct buf actions = BUF_EMPTY;
+    struct dp_upcall up[2];
+    uint32_t next = 1;
+
+    for (uint32_t i = 1; i <= 5; i++) {
+        const struct upcall_cookie cookie = {.reason = UPCALL_CONTROLLER, .controller_id = (uint16_t) i};
+
+        action_put_userspace(&actions, UPCALL_PID_AUTO, &cookie);
+    }
+    assert_int_equal(flow_put(f, &key, &mask, &actions, false).error, 0);
+    receive("p1", tcp);
+    for (int n; (n = ops->recv(f->dp, f->p1 % 2, up, 2, 0)) > 0;) {
+        assert_int_equal(n, next == 5 ? 1 : 2);
+        for (int i = 0; i < n; i++) {
+            assert_int_equal(up[i].cookie.controller_id, next++);
+            packet_free(up[i].packet);
+        }
+    }
+    assert_int_equal(next, 6);
+    buf_free(&actions);
+}
+
+/* A port whose packet socket ends in '*far'. */
+static uint32_t
+add_wired(struct fixture *f, const char *name, uint32_t number, int *far)
+{
+    struct user_port *p = user_port_create(name, "system");
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, fds), 0);
+    p->kind = USER_PORT_SEND_ONLY;
+    p->fd = fds[0];
+    *far = fds[1];
+    user_port_publish(user_dp_cast(f->dp), p, number);
+    return number;
+}
+
+/* The next datagram is a header of nothing and a packet of that length that begins with that byte. */
+static void
+expect_packet(int far, size_t len, uint8_t first)
+{
+    uint8_t bytes[256], header[USER_VNET_LEN] = {0};
+
+    assert_int_equal(recv(far, bytes, sizeof bytes, 0), sizeof header + len);
+    assert_memory_equal(bytes, header, sizeof header);
+    assert_int_equal(bytes[sizeof header], first);
+}
+
+/* What is executed together is sent together: each port sees its packets in order, as they were when they were output. */
+static void
+test_packets_leave_in_order(void **state)
+{
+    struct fixture *f = *state;
+    const struct dp_ops *ops = f->dp->ops;
+    int far1, far2;
+    uint32_t w1 = add_wired(f, "w1", 11, &far1), w2 = add_wired(f, "w2", 12, &far2);
+    struct buf actions[5] = {BUF_EMPTY, BUF_EMPTY, BUF_EMPTY, BUF_EMPTY, BUF_EMPTY};
+    struct dp_execute x[5];
+    struct flow_key key = {.in_port = f->p1, .eth_type = htons(0x1234)};
+    struct dp_port_stats stats;
+
+    action_put_output(&actions[0], w1);
+    action_put_output(&actions[1], w1);
+    ((struct action_push_vlan *) action_put(&actions[1], ACTION_PUSH_VLAN, sizeof(struct action_push_vlan)))->tpid = htons(0x8100);
+    action_put_output(&actions[1], w2);
+    action_put_output(&actions[2], w2);
+    ((struct action_trunc *) action_put(&actions[3], ACTION_TRUNC, sizeof(struct action_trunc)))->max_len = 20;
+    action_put_output(&actions[3], w1);
+    action_put_output(&actions[4], w1);
+    for (size_t i = 0; i < ARRAY_SIZE(x); i++) {
+        x[i] = (struct dp_execute){.packet = packet_compose(&key, 46), .key = &key, .actions = actions[i].data, .actions_len = actions[i].len};
+        x[i].packet->data[0] = (uint8_t) (2 * i);
+    }
+    ops->execute(f->dp, x, ARRAY_SIZE(x));
+    expect_packet(far1, 60, 0);
+    expect_packet(far1, 60, 2);
+    expect_packet(far1, 20, 6);
+    expect_packet(far1, 60, 8);
+    assert_int_equal(recv(far1, &(char){0}, 1, 0), -1);
+    expect_packet(far2, 64, 2);
+    expect_packet(far2, 60, 4);
+    assert_int_equal(recv(far2, &(char){0}, 1, 0), -1);
+
+    close(far1); /* What is refused is counted, and does not keep others back. */
+    for (size_t i = 0; i < ARRAY_SIZE(x); i++) {
+        packet_free(x[i].packet);
+        x[i].packet = packet_compose(&key, 46);
+    }
+    ops->execute(f->dp, x, ARRAY_SIZE(x));
+    assert_int_equal(ops->port_stats(f->dp, w1, &stats), 0);
+    assert_int_equal(stats.tx_packets, 4);
+    assert_int_equal(stats.tx_bytes, 3 * 60 + 20);
+    assert_int_equal(stats.tx_dropped, 4);
+    assert_int_equal(ops->port_stats(f->dp, w2, &stats), 0);
+    assert_int_equal(stats.tx_packets, 4);
+    for (size_t i = 0; i < ARRAY_SIZE(x); i++) {
+        packet_free(x[i].packet);
+        buf_free(&actions[i]);
+    }
+    close(far2);
 }
 
 static void
@@ -371,6 +481,8 @@ main(void)
         TEST(test_ports_are_numbered_by_their_names),
         TEST(test_a_miss_a_flow_and_a_hit),
         TEST(test_actions_bring_packets_up),
+        TEST(test_what_finds_no_room_waits),
+        TEST(test_packets_leave_in_order),
         TEST(test_bad_commands),
         TEST(test_capture_files),
         TEST(test_large_packets_are_cut),

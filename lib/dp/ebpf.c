@@ -5,8 +5,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/base/counter.h"
 #include "lib/base/log.h"
 #include "lib/dp/ebpf.h"
+
+COUNTER(ebpf_failed, "The eBPF programs dropped a packet: it was looked up too often, or could not be changed.");
+COUNTER(ebpf_xdp_passed, "A packet went on from the XDP hook to the TC hook, since XDP could not forward it.");
 
 /* Can this process make maps and load programs of the kind, with the youngest helper that ours call? */
 static int
@@ -66,6 +70,34 @@ with_defaults(const struct dp_settings *s)
     return d;
 }
 
+/* Totals that are counters here. 'lost' of dpctl/show has another, and hits another. */
+static const struct {
+    enum ebpf_total total;
+    struct counter *counter;
+} counted[] = {
+    {EBPF_FAILED, &counter_ebpf_failed},
+    {EBPF_XDP_PASSED, &counter_ebpf_xdp_passed},
+};
+
+void
+ebpf_count_totals(struct ebpf *e)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(counted); i++) {
+        uint64_t now = ebpf_total(e, counted[i].total);
+
+        counter_add(counted[i].counter, now - __atomic_exchange_n(&e->totals[counted[i].total], now, __ATOMIC_RELAXED));
+    }
+}
+
+/* What the programs did for an earlier daemon is none of this one's counters. */
+static void
+forget_totals(struct ebpf *e)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(counted); i++) {
+        e->totals[counted[i].total] = ebpf_total(e, counted[i].total);
+    }
+}
+
 static int
 ebpf_open(const char *name, const struct dp_settings *settings, struct loop *loop, struct dp **dpp, char **why)
 {
@@ -88,6 +120,9 @@ ebpf_open(const char *name, const struct dp_settings *settings, struct loop *loo
         free(e->user.meters);
         e->user.meters = e->meters;
         e->user.n_meters = EBPF_MAX_METERS;
+    }
+    if (!error) {
+        forget_totals(e);
     }
     if (!error && e->adopted) {
         log_info(LOG_dp_ebpf, "%s: adopted %zu flows of an earlier daemon", name, ebpf_adopt(e));

@@ -119,7 +119,7 @@ struct ebpf {
     struct ebpf_xdp_bpf *xdp; /* NULL: no port has asked for the XDP hook. */
     uint32_t n_xdp;           /* How often one did; atomic. */
     struct ebpf_xdp_port xdp_ports[EBPF_MAX_PORTS]; /* Main thread. */
-    uint64_t xdp_passed;      /* As counted last; atomic. */
+    uint64_t totals[EBPF_N_TOTALS]; /* Of the programs, as counted last; atomic. */
     int64_t xdp_asked_ms;     /* When the kernel was asked last which devices take frames; atomic. */
     struct taps taps; /* Main thread. */
 
@@ -141,6 +141,9 @@ ebpf_cast(const struct dp *dp)
 {
     return CONTAINER_OF(dp, struct ebpf, user.dp);
 }
+
+/* ebpf.c. What the programs counted since the last time is added to counters of the daemon; any thread. */
+void ebpf_count_totals(struct ebpf *);
 
 /* ebpf_space.c */
 void ebpf_space_init(struct ebpf_space *, uint32_t size);

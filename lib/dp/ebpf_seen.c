@@ -170,7 +170,8 @@ pass_terse(struct ebpf *e, const dp_ufid *ufids, size_t n, bool (*fn)(const stru
     return go_on;
 }
 
-/* As often as somebody looks at all flows the masks are put in order, and what waits for room and which devices take frames is looked after. */
+/* As often as somebody looks at all flows the masks are put in order, and what waits for room, what the programs counted and which devices take frames is
+ * looked after. */
 int
 ebpf_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *arg), void *arg)
 {
@@ -188,6 +189,7 @@ ebpf_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dumped
         go_on = terse ? pass_terse(e, &all[i], MIN(n - i, BATCH), fn, arg) : pass_one(e, &all[i], fn, arg);
     }
     free(all);
+    ebpf_count_totals(e);
     ebpf_xdp_refresh(e, 1000); /* At last, and not each time: it waits while somebody sets up a device. */
     return 0;
 }

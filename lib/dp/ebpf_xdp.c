@@ -17,7 +17,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/base/counter.h"
 #include "lib/base/log.h"
 #include "lib/dp/ebpf.h"
 #include "lib/dp/ebpf.skel.h"
@@ -25,7 +24,6 @@
 #include "lib/dp/netdev.h"
 #include "lib/nl/genl.h"
 
-COUNTER(ebpf_xdp_passed, "A packet went on from the XDP hook to the TC hook, since XDP could not forward it.");
 
 /* The family "netdev", since Linux 6.3. */
 #define NETDEV_FAMILY "netdev"
@@ -278,7 +276,6 @@ void
 ebpf_xdp_refresh(struct ebpf *e, int64_t age_ms)
 {
     struct buf request = BUF_EMPTY;
-    uint64_t passed;
     uint16_t family;
 
     if (!__atomic_load_n(&e->n_xdp, __ATOMIC_RELAXED) || now_ms() - __atomic_load_n(&e->xdp_asked_ms, __ATOMIC_RELAXED) < age_ms) {
@@ -292,6 +289,4 @@ ebpf_xdp_refresh(struct ebpf *e, int64_t age_ms)
         nl_pool_dump(e->genl, &request, note_features, e);
         buf_free(&request);
     }
-    passed = ebpf_total(e, EBPF_XDP_PASSED);
-    COUNTER_ADD(ebpf_xdp_passed, passed - __atomic_exchange_n(&e->xdp_passed, passed, __ATOMIC_RELAXED));
 }

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include "lib/base/counter.h"
 #include "lib/dp/capability.h"
 #include "lib/dp/ebpf.skel.h"
 #include "lib/flow/wire.h"
@@ -235,6 +236,30 @@ test_counters_are_exact(void **state)
     assert_int_equal(del.stats.bytes, bytes);
     buf_free(&actions);
     buf_free(&slow);
+}
+
+/* A packet that is looked up again without end is dropped, and that is counted. */
+static void
+test_a_loop_ends(void **state)
+{
+    struct lab *lab = *state;
+    const struct counter *failed = counter_find("ebpf_failed");
+    struct packet *p = random_packet(lab, false);
+    struct dp_stats dumped = {.packets = 0};
+    struct buf actions = BUF_EMPTY;
+    uint64_t before;
+
+    lab->dp->ops->flow_dump(lab->dp, true, count_dumped, &dumped);
+    before = counter_read(failed);
+    parse_actions("recirc(0x5)", &actions);
+    put_flow(lab, 0, &actions);
+    put_flow(lab, 5, &actions);
+    send_packet(lab, p);
+    lab->dp->ops->flow_dump(lab->dp, true, count_dumped, &dumped);
+    assert_int_equal(counter_read(failed), before + 1);
+    lab->dp->ops->flow_flush(lab->dp);
+    packet_free(p);
+    buf_free(&actions);
 }
 
 /* So many packets of 'len' bytes through a flow of 'text'; how many came out of port 'port'. What comes up is dropped. */
@@ -528,6 +553,7 @@ main(void)
         cmocka_unit_test(test_random_lists_are_those_of_the_executor),
         cmocka_unit_test(test_each_of_many_flows_is_found),
         cmocka_unit_test(test_counters_are_exact),
+        cmocka_unit_test(test_a_loop_ends),
         cmocka_unit_test(test_meters),
         cmocka_unit_test(test_half_is_sampled),
         cmocka_unit_test(test_queue_of_a_port_is_bounded),

@@ -125,6 +125,9 @@ struct ebpf {
 
     pthread_mutex_t mutex; /* Guards what follows, and is held by who changes the flows of 'user'. */
     struct htable flows, deeds;
+    struct ebpf_flow **by_slot; /* Flows that are in the maps; NULL where there is none. */
+    struct ebpf_deed *last_deed; /* And mask, that a flow was given: the next one often has the same. The deed NULL: it has gone. */
+    uint32_t last_mask;
     struct ebpf_mask_user masks[EBPF_MAX_MASKS];
     struct ebpf_space slots, acts, mask_ids;
     bool crowded; /* Flows stay with the daemon for want of room. */

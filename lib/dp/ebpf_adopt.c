@@ -57,6 +57,7 @@ adopt_one(struct adoption *a, uint32_t slot)
     f = ebpf_flow_new(e, ufid);
     f->slot = slot;
     f->deed = ebpf_deed_adopt(e, v->todo);
+    e->by_slot[slot] = f;
     memset(&a->slots[slot], true, ebpf_table_n_slots(&e->table.masks[v->mask]));
     a->masks[v->mask] = true;
     memset(&a->acts[v->todo.first], true, n_acts(v->todo));

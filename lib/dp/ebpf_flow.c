@@ -94,6 +94,7 @@ install(struct ebpf *e, struct ebpf_flow *f, const struct dp_flow_put *put)
         goto no_room_in_chain;
     }
     f->deed = deed;
+    e->by_slot[f->slot] = f;
     note_why(e, deed);
     return;
 
@@ -113,6 +114,7 @@ uninstall(struct ebpf *e, struct ebpf_flow *f, struct dp_stats *last)
 {
     uint32_t mask = e->table.flows[f->slot].mask;
 
+    e->by_slot[f->slot] = NULL;
     ebpf_table_del(e, f->slot);
     ebpf_flow_stats(e, f, last);
     ebpf_space_put(&e->slots, f->slot, ebpf_table_n_slots(&e->table.masks[mask]));
@@ -314,6 +316,7 @@ ebpf_flows_close(struct ebpf *e)
         free(e->masks[i].whole);
     }
     htable_destroy(&e->flows);
+    free(e->by_slot);
     ebpf_space_destroy(&e->slots);
     ebpf_space_destroy(&e->acts);
     ebpf_space_destroy(&e->mask_ids);

@@ -12,16 +12,24 @@ struct seen {
     struct dp_flow_dumped d;
     struct match match;
     struct user_actions *actions;
-    bool elsewhere; /* As glance() says. */
 };
+
+/* What a terse dump says of one in the maps. */
+static void
+glance(const struct ebpf *e, const struct ebpf_flow *f, struct dp_flow_dumped *d)
+{
+    *d = (struct dp_flow_dumped){.ufid = f->ufid, .has_ufid = true, .extack = ebpf_flow_why(f), .actions_unknown = f->deed->unknown};
+    ebpf_flow_stats(e, f, &d->stats);
+}
 
 /* Of one in the maps. */
 static void
-see_content(const struct ebpf *e, const struct ebpf_flow *f, struct seen *s)
+see(const struct ebpf *e, const struct ebpf_flow *f, struct seen *s)
 {
     uint32_t mask = e->table.flows[f->slot].mask;
     uint64_t words[EBPF_KEY_WORDS];
 
+    glance(e, f, &s->d);
     ebpf_table_words(e, f->slot, words);
     ebpf_decode_key(words, &e->table.masks[mask], &s->match.key);
     ebpf_mask_whole(e, mask, &s->match.mask);
@@ -32,163 +40,142 @@ see_content(const struct ebpf *e, const struct ebpf_flow *f, struct seen *s)
     s->d.actions_len = s->actions->len;
 }
 
-/* What a terse dump says. true: it is one of the userspace datapath, which is asked for the rest. */
-static bool
-glance(const struct ebpf *e, const struct ebpf_flow *f, struct dp_flow_dumped *d)
-{
-    *d = (struct dp_flow_dumped){.ufid = f->ufid, .has_ufid = true, .extack = ebpf_flow_why(f)};
-    if (f->deed) {
-        d->actions_unknown = f->deed->unknown;
-        ebpf_flow_stats(e, f, &d->stats);
-    }
-    return !f->deed;
-}
-
-/* false: there is none. */
-static bool
-see(struct ebpf *e, const dp_ufid *ufid, struct seen *s)
-{
-    const struct ebpf_flow *f;
-
-    s->actions = NULL;
-    pthread_mutex_lock(&e->mutex);
-    f = ebpf_flow_find(e, ufid);
-    if (f) {
-        s->elsewhere = glance(e, f, &s->d);
-        if (!s->elsewhere) {
-            see_content(e, f, s);
-        }
-    }
-    pthread_mutex_unlock(&e->mutex);
-    return f;
-}
-
-/* A flow of the userspace datapath on its way to who asked us. */
-struct passing {
+/* A flow of the userspace datapath on its way to who asked for it. */
+struct got {
     const char *why;
-    void (*one)(const struct dp_flow_dumped *, void *);
-    bool (*fn)(const struct dp_flow_dumped *, void *);
+    void (*fn)(const struct dp_flow_dumped *, void *);
     void *arg;
-    bool go_on;
 };
 
 static void
-pass(const struct dp_flow_dumped *flow, void *passing)
+get_elsewhere(const struct dp_flow_dumped *flow, void *got)
 {
-    struct passing *p = passing;
+    const struct got *g = got;
     struct dp_flow_dumped d = *flow;
 
-    d.extack = p->why;
-    if (p->one) {
-        p->one(&d, p->arg);
-    } else {
-        p->go_on = p->fn(&d, p->arg);
-    }
+    d.extack = g->why;
+    g->fn(&d, g->arg);
 }
 
 int
 ebpf_flow_get(struct dp *dp, const dp_ufid *ufid, void (*fn)(const struct dp_flow_dumped *, void *), void *arg)
 {
+    struct ebpf *e = ebpf_cast(dp);
+    struct got elsewhere = {.fn = fn, .arg = arg};
+    const struct ebpf_flow *f;
+    bool in_maps = false;
     struct seen s;
 
-    if (!see(ebpf_cast(dp), ufid, &s)) {
-        return -ENOENT;
+    pthread_mutex_lock(&e->mutex);
+    f = ebpf_flow_find(e, ufid);
+    if (f) {
+        in_maps = f->deed;
+        elsewhere.why = ebpf_flow_why(f);
     }
-    if (s.elsewhere) {
-        struct passing p = {.why = s.d.extack, .one = fn, .arg = arg};
-
-        return user_flow_get(dp, ufid, pass, &p);
+    if (in_maps) {
+        see(e, f, &s);
+    }
+    pthread_mutex_unlock(&e->mutex);
+    if (!in_maps) {
+        return f ? user_flow_get(dp, ufid, get_elsewhere, &elsewhere) : -ENOENT;
     }
     fn(&s.d, arg);
     free(s.actions);
     return 0;
 }
 
-/* The mutex held for as long as it takes to write them down: others change flows meanwhile. */
-static dp_ufid *
-list_all(struct ebpf *e, size_t *n)
-{
-    dp_ufid *all;
-
-    *n = 0;
-    pthread_mutex_lock(&e->mutex);
-    all = xcalloc(e->flows.n + 1, sizeof *all);
-    for (const struct hnode *h = NULL; (h = htable_next(&e->flows, h)) != NULL;) {
-        all[(*n)++] = CONTAINER_OF(h, struct ebpf_flow, node)->ufid;
-    }
-    pthread_mutex_unlock(&e->mutex);
-    return all;
-}
-
-static bool
-pass_other(struct ebpf *e, const struct dp_flow_dumped *d, bool (*fn)(const struct dp_flow_dumped *, void *), void *arg)
-{
-    struct passing p = {.why = d->extack, .fn = fn, .arg = arg, .go_on = true};
-
-    user_flow_get(&e->user.dp, &d->ufid, pass, &p);
-    return p.go_on;
-}
-
-static bool
-pass_one(struct ebpf *e, const dp_ufid *ufid, bool (*fn)(const struct dp_flow_dumped *, void *), void *arg)
-{
-    struct seen s;
+/* A dump on its way to who asked for it, who may have had enough. */
+struct dump {
+    struct ebpf *e;
+    bool (*fn)(const struct dp_flow_dumped *, void *);
+    void *arg;
     bool go_on;
+};
 
-    if (!see(e, ufid, &s)) {
-        return true;
+/* One of the userspace datapath, unless it has come into the maps meanwhile, where it is seen later. */
+static bool
+dump_elsewhere(const struct dp_flow_dumped *flow, void *dump)
+{
+    struct dump *d = dump;
+    struct dp_flow_dumped seen = *flow;
+    const struct ebpf_flow *f;
+    bool is_elsewhere;
+
+    pthread_mutex_lock(&d->e->mutex);
+    f = ebpf_flow_find(d->e, &flow->ufid);
+    is_elsewhere = f && !f->deed;
+    seen.extack = is_elsewhere ? ebpf_flow_why(f) : NULL;
+    pthread_mutex_unlock(&d->e->mutex);
+    if (is_elsewhere) {
+        d->go_on = d->fn(&seen, d->arg);
     }
-    if (s.elsewhere) {
-        return pass_other(e, &s.d, fn, arg);
-    }
-    go_on = fn(&s.d, arg);
-    free(s.actions);
-    return go_on;
+    return d->go_on;
 }
 
-/* Tersely, up to BATCH of them: handlers want the mutex, too. */
-static bool
-pass_terse(struct ebpf *e, const dp_ufid *ufids, size_t n, bool (*fn)(const struct dp_flow_dumped *, void *), void *arg)
+/* Those in some slots. */
+static void
+dump_glances(struct dump *d, uint32_t first, uint32_t end)
 {
     struct dp_flow_dumped flows[BATCH];
-    bool elsewhere[BATCH], go_on = true;
-    size_t n_seen = 0;
+    size_t n = 0;
 
-    pthread_mutex_lock(&e->mutex);
-    for (size_t i = 0; i < n; i++) {
-        const struct ebpf_flow *f = ebpf_flow_find(e, &ufids[i]);
-
-        if (f) {
-            elsewhere[n_seen] = glance(e, f, &flows[n_seen]);
-            n_seen++;
+    pthread_mutex_lock(&d->e->mutex);
+    for (uint32_t slot = first; slot < end; slot++) {
+        if (d->e->by_slot[slot]) {
+            glance(d->e, d->e->by_slot[slot], &flows[n++]);
         }
     }
-    pthread_mutex_unlock(&e->mutex);
-    for (size_t i = 0; i < n_seen && go_on; i++) {
-        go_on = elsewhere[i] ? pass_other(e, &flows[i], fn, arg) : fn(&flows[i], arg);
+    pthread_mutex_unlock(&d->e->mutex);
+    for (size_t i = 0; i < n && d->go_on; i++) {
+        d->go_on = d->fn(&flows[i], d->arg);
     }
-    return go_on;
 }
 
-/* As often as somebody looks at all flows the masks are put in order, and what waits for room, what the programs counted and which devices take frames is
- * looked after. */
+/* The one in a slot. */
+static void
+dump_whole(struct dump *d, uint32_t slot)
+{
+    const struct ebpf_flow *f;
+    struct seen s;
+
+    pthread_mutex_lock(&d->e->mutex);
+    f = d->e->by_slot[slot];
+    if (f) {
+        see(d->e, f, &s);
+    }
+    pthread_mutex_unlock(&d->e->mutex);
+    if (f) {
+        d->go_on = d->fn(&s.d, d->arg);
+        free(s.actions);
+    }
+}
+
+/* Handlers want the mutex, too: it is held for some flows at a time. Flows move from the userspace datapath into the maps, never back, so that none is left out.
+ *
+ * As often as somebody looks at all flows the masks are put in order, and what waits for room, what the programs counted and which devices take frames is looked
+ * after. */
 int
 ebpf_flow_dump(struct dp *dp, bool terse, bool (*fn)(const struct dp_flow_dumped *, void *arg), void *arg)
 {
     struct ebpf *e = ebpf_cast(dp);
-    bool go_on = true;
-    dp_ufid *all;
-    size_t n;
+    struct dump d = {e, fn, arg, true};
+    uint32_t used;
 
     pthread_mutex_lock(&e->mutex);
     ebpf_flows_take_in(e);
     ebpf_masks_sort(e);
     pthread_mutex_unlock(&e->mutex);
-    all = list_all(e, &n);
-    for (size_t i = 0; i < n && go_on; i += terse ? BATCH : 1) {
-        go_on = terse ? pass_terse(e, &all[i], MIN(n - i, BATCH), fn, arg) : pass_one(e, &all[i], fn, arg);
+    user_flow_dump(dp, terse, dump_elsewhere, &d);
+    pthread_mutex_lock(&e->mutex);
+    used = e->slots.used;
+    pthread_mutex_unlock(&e->mutex);
+    for (uint32_t slot = 0; slot < used && d.go_on; slot += terse ? BATCH : 1) {
+        if (terse) {
+            dump_glances(&d, slot, MIN(slot + BATCH, used));
+        } else {
+            dump_whole(&d, slot);
+        }
     }
-    free(all);
     ebpf_count_totals(e);
     ebpf_xdp_refresh(e, 1000); /* At last, and not each time: it waits while somebody sets up a device. */
     return 0;
@@ -218,10 +205,9 @@ ebpf_flow_execute(struct user_dp *u, const struct packet *p, const struct flow_k
     }
     pthread_mutex_lock(&e->mutex);
     if (ebpf_table_find(e, key, &slot)) {
-        const dp_ufid ufid = {e->table.ufids[slot].hi, e->table.ufids[slot].lo};
-        struct ebpf_flow *f = ebpf_flow_find(e, &ufid);
+        struct ebpf_flow *f = e->by_slot[slot];
 
-        if (f && f->deed && !f->deed->unknown) {
+        if (f && !f->deed->unknown) {
             credit(f, p, key);
             actions = &f->deed->actions;
         }

@@ -355,7 +355,7 @@ def main():
     benchmarks = {
         "native": {"rules": lambda daemon: bench_rules(results, daemon, options.rules),
                    "idle": lambda daemon: bench_idle(results, daemon),
-                   "new flows": lambda daemon: bench_new_flows(results, daemon, cpu_seconds, resident_bytes)},
+                   "new flows": lambda daemon: bench_new_flows(results, daemon, resident_bytes)},
         "lab": {"ports": lambda daemon: bench_ports(results, daemon),
                 "restart": lambda daemon: bench_restart(results, daemon),
                 "misses": lambda daemon: bench_misses(results, daemon, TIERS["kernel"], "ovs", "misses"),

@@ -11,6 +11,7 @@
 struct outcomes {
     pthread_mutex_t mutex; /* Held for a moment only. */
     struct htable all;     /* struct shared, by what is in it. */
+    struct shared *last;   /* That somebody got: the next one often wants the same. NULL: it has gone. */
 };
 
 struct shared {
@@ -63,10 +64,15 @@ equal(const struct outcome *a, const struct outcome *b)
            && is_same(a->actions, b->actions, a->actions_len);
 }
 
+/* NULL: there is none, and '*hash' is that of the wanted one. */
 static struct shared *
-find(const struct outcomes *os, const struct outcome *wanted, uint32_t hash)
+find(const struct outcomes *os, const struct outcome *wanted, uint32_t *hash)
 {
-    for (struct hnode *h = htable_first_with_hash(&os->all, hash); h; h = htable_next_with_hash(h)) {
+    if (os->last && equal(&os->last->o, wanted)) {
+        return os->last;
+    }
+    *hash = hash_of(wanted);
+    for (struct hnode *h = htable_first_with_hash(&os->all, *hash); h; h = htable_next_with_hash(h)) {
         struct shared *s = CONTAINER_OF(h, struct shared, node);
 
         if (equal(&s->o, wanted)) {
@@ -107,7 +113,7 @@ outcome_get(struct outcomes *os, const struct flow_key *mask, const struct effec
     struct outcome wanted = {.actions = actions, .actions_len = actions_len, .effects = effects, .n_effects = n_effects, .mask = words};
     struct shared *s;
     unsigned n = 0;
-    uint32_t hash;
+    uint32_t hash = 0;
 
     for (unsigned i = 0; i < FLOW_KEY_WORDS; i++) {
         if (m[i]) {
@@ -115,15 +121,15 @@ outcome_get(struct outcomes *os, const struct flow_key *mask, const struct effec
             words[n++] = m[i];
         }
     }
-    hash = hash_of(&wanted);
     pthread_mutex_lock(&os->mutex);
-    s = find(os, &wanted, hash);
+    s = find(os, &wanted, &hash);
     if (s) {
         s->refs++;
     } else {
         s = make(os, &wanted);
         htable_insert(&os->all, &s->node, s->o.n_effects == n_effects ? hash : hash_of(&s->o));
     }
+    os->last = s;
     pthread_mutex_unlock(&os->mutex);
     return &s->o;
 }
@@ -139,6 +145,7 @@ outcome_put(const struct outcome *o)
     last = !--s->refs;
     if (last) {
         htable_remove(&os->all, &s->node);
+        os->last = os->last == s ? NULL : os->last;
     }
     pthread_mutex_unlock(&os->mutex);
     if (last) {

@@ -95,15 +95,20 @@ dp_select(const char *type, const struct dp_ops **ops, char **why)
 dp_ufid
 dp_ufid_of(const struct flow_key *key, const struct flow_key *mask)
 {
-    /* The masked key is what a flow is; the mask tells flows apart whose masked keys are the same. */
-    struct {
-        struct flow_key key, mask;
-    } what;
+    /* Which words are looked at, and of each its bits and its mask: the masked key is what a flow is; the mask tells flows apart whose masked keys are the same. */
+    uint64_t what[1 + 2 * FLOW_KEY_WORDS] = {0};
+    const uint64_t *k = flow_key_cwords(key), *m = flow_key_cwords(mask);
+    size_t n = 1;
     XXH128_hash_t h;
 
-    flow_key_and(&what.key, key, mask);
-    what.mask = *mask;
-    h = XXH3_128bits(&what, sizeof what);
+    for (unsigned i = 0; i < FLOW_KEY_WORDS; i++) {
+        if (m[i]) {
+            what[0] |= UINT64_C(1) << i;
+            what[n++] = k[i] & m[i];
+            what[n++] = m[i];
+        }
+    }
+    h = XXH3_128bits(what, n * sizeof *what);
     return (dp_ufid){h.high64, h.low64};
 }
 

@@ -93,24 +93,47 @@ deed_new(const void *actions, size_t len)
     return d;
 }
 
-struct ebpf_deed *
-ebpf_deed_get(struct ebpf *e, const void *actions, size_t len)
+static bool
+is_deed(const struct ebpf_deed *d, const void *actions, size_t len)
 {
-    uint32_t hash = hash_bytes(actions, len, 0);
-    struct ebpf_deed *d;
+    return !d->unknown && d->actions.len == len && (!len || !memcmp(d->actions.data, actions, len));
+}
 
-    for (struct hnode *h = htable_first_with_hash(&e->deeds, hash); h; h = htable_next_with_hash(h)) {
-        d = CONTAINER_OF(h, struct ebpf_deed, node);
-        if (!d->unknown && d->actions.len == len && (!len || !memcmp(d->actions.data, actions, len))) {
-            d->n_flows++;
+/* One that there is; NULL: none, and '*hash' is that of the actions. */
+static struct ebpf_deed *
+find(const struct ebpf *e, const void *actions, size_t len, uint32_t *hash)
+{
+    if (e->last_deed && is_deed(e->last_deed, actions, len)) {
+        return e->last_deed;
+    }
+    *hash = hash_bytes(actions, len, 0);
+    for (struct hnode *h = htable_first_with_hash(&e->deeds, *hash); h; h = htable_next_with_hash(h)) {
+        struct ebpf_deed *d = CONTAINER_OF(h, struct ebpf_deed, node);
+
+        if (is_deed(d, actions, len)) {
             return d;
         }
     }
-    d = deed_new(actions, len);
-    encode(e, d);
-    if (d->why != ebpf_no_room) { /* Who comes next may find room. */
+    return NULL;
+}
+
+struct ebpf_deed *
+ebpf_deed_get(struct ebpf *e, const void *actions, size_t len)
+{
+    uint32_t hash = 0;
+    struct ebpf_deed *d = find(e, actions, len, &hash);
+
+    if (d) {
+        d->n_flows++;
+    } else {
+        d = deed_new(actions, len);
+        encode(e, d);
+        if (d->why == ebpf_no_room) { /* Who comes next may find room. */
+            return d;
+        }
         htable_insert(&e->deeds, &d->node, hash);
     }
+    e->last_deed = d;
     return d;
 }
 
@@ -145,6 +168,7 @@ ebpf_deed_put(struct ebpf *e, struct ebpf_deed *d)
     }
     if (d->why != ebpf_no_room) {
         htable_remove(&e->deeds, &d->node);
+        e->last_deed = e->last_deed == d ? NULL : e->last_deed;
     }
     if (n) {
         ebpf_space_put(&e->acts, d->todo.first, n);

@@ -65,7 +65,7 @@ is_mask(const struct ebpf *e, uint32_t id, const struct ebpf_mask *mask, const s
 int
 ebpf_mask_get(struct ebpf *e, const struct ebpf_mask *mask, const struct flow_key *whole, uint16_t *id)
 {
-    uint32_t i = 0;
+    uint32_t i = is_mask(e, e->last_mask, mask, whole) ? e->last_mask : 0;
 
     while (i < EBPF_MAX_MASKS && !is_mask(e, i, mask, whole)) {
         i++;
@@ -83,6 +83,7 @@ ebpf_mask_get(struct ebpf *e, const struct ebpf_mask *mask, const struct flow_ke
     if (!e->masks[i].n_flows++) {
         ebpf_masks_publish(e);
     }
+    e->last_mask = i;
     *id = (uint16_t) i;
     return 0;
 }

@@ -10,14 +10,15 @@
 static struct packet *
 packet_alloc(size_t len)
 {
-    struct packet *p = xzalloc(sizeof *p);
+    struct packet *p = xmalloc(sizeof *p + PACKET_HEADROOM + len);
 
-    p->allocated = (uint32_t) (PACKET_HEADROOM + len);
-    p->headroom = PACKET_HEADROOM;
-    p->base = xmalloc(p->allocated);
-    p->data = p->base + PACKET_HEADROOM;
-    p->len = (uint32_t) len;
-    p->l2_5 = p->l3 = p->l4 = PACKET_NO_LAYER;
+    *p = (struct packet){.base = p->room,
+                         .data = p->room + PACKET_HEADROOM,
+                         .len = (uint32_t) len,
+                         .headroom = PACKET_HEADROOM,
+                         .l2_5 = PACKET_NO_LAYER,
+                         .l3 = PACKET_NO_LAYER,
+                         .l4 = PACKET_NO_LAYER};
     return p;
 }
 
@@ -44,11 +45,19 @@ packet_clone(const struct packet *src)
     return p;
 }
 
+static void
+free_base(struct packet *p)
+{
+    if (p->base != p->room) {
+        free(p->base);
+    }
+}
+
 void
 packet_free(struct packet *p)
 {
     if (p) {
-        free(p->base);
+        free_base(p);
         free(p);
     }
 }
@@ -61,9 +70,8 @@ packet_push(struct packet *p, size_t n)
         uint8_t *base = xmalloc(room + p->len);
 
         memcpy(base + room, p->data, p->len);
-        free(p->base);
+        free_base(p);
         p->base = base;
-        p->allocated = (uint32_t) (room + p->len);
         p->headroom = (uint32_t) room;
     }
     p->headroom -= (uint32_t) n;

@@ -9,13 +9,13 @@
 
 /* Bytes are owned, with head room for pushed headers. Offsets are from 'data'; PACKET_NO_LAYER where a layer is not there. */
 struct packet {
-    uint8_t *base;      /* malloc'd. */
+    uint8_t *base;      /* 'room', or malloc'd where that became too small. */
     uint8_t *data;      /* First byte of the frame. */
     uint32_t len;
     uint32_t headroom;  /* data - base. */
-    uint32_t allocated;
     uint16_t l2_5, l3, l4; /* After packet_extract(): MPLS, network, transport header. */
     uint32_t cutlen;    /* Bytes that the next output leaves off (trunc). */
+    uint8_t room[];
 };
 #define PACKET_NO_LAYER UINT16_MAX
 #define PACKET_HEADROOM 128

@@ -52,7 +52,6 @@ def test_programs_of_others_are_chained(switch, lan):
     fd = bpf.program(bpf.NEXT)
     bpf.attach_tcx(fd, first.port)
     bridge.plug(first)
-    switch.appctl("revalidator/wait")  # Until the flows of the other one know the new port.
     assert len(bpf.programs(first.port)) == 2
     assert first.ping(second) == 3
     drop = bpf.program(bpf.SHOT)

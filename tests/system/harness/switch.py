@@ -213,12 +213,14 @@ class Bridge:
         self.switch.vsctl("--if-exists", "del-br", self.name)
 
     def plug(self, *vms, settings=()):
-        """Plugs VMs in, in one transaction, port numbers as the VMs'. SETTINGS go to all of their Port rows."""
+        """Plugs VMs in, in one transaction, port numbers as the VMs'. SETTINGS go to all of their Port rows. The megaflows of others know them by then: until a
+        revalidation has been, what is sent to who was plugged elsewhere before may be lost."""
         command = []
         for vm in vms:
             command += ["--", "add-port", self.name, vm.port, *settings, "--", "set", "interface", vm.port,
                         f"ofport_request={vm.number}"]
         self.switch.vsctl(*command[1:])
+        self.switch.appctl("revalidator/wait")
 
     def unplug(self, vm):
         self.switch.vsctl("del-port", self.name, vm.port)

@@ -280,8 +280,11 @@ def kernel_memory(switch):
     folder = f"/proc/{switch.vswitchd.pid}/fdinfo"
     sizes = {}
     for name in os.listdir(folder):
-        with open(f"{folder}/{name}") as file:
-            info = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
+        try:
+            with open(f"{folder}/{name}") as file:
+                info = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
+        except FileNotFoundError:
+            continue  # Closed meanwhile: it was none of the maps.
         if "map_id" in info:
             sizes[info["map_id"].strip()] = int(info["memlock"])
     return sum(sizes.values()) // 1024

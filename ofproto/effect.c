@@ -136,6 +136,19 @@ apply_one(const struct effect *e, uint64_t packets, uint64_t bytes, int64_t used
     }
 }
 
+bool
+effects_only_count(const struct effect *effects, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        enum effect_kind kind = effects[i].kind;
+
+        if (kind != EFFECT_RULE && kind != EFFECT_TABLE && kind != EFFECT_PORT_RX && kind != EFFECT_PORT_TX) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void
 effects_apply(const struct effect *effects, size_t n, uint64_t packets, uint64_t bytes, int64_t used_ms)
 {

@@ -27,6 +27,8 @@ struct effect {
 bool effect_ref(const struct effect *);
 void effect_unref(const struct effect *);
 
+/* Do the effects only count packets, so that those of several packets may be applied at once? */
+bool effects_only_count(const struct effect *, size_t n);
 /* Applies them for 'packets' packets of 'bytes' bytes. What concerns a port or bridge that is gone meanwhile (port->removed, bridge->removed) is left out, as is
  * what only the main thread may do. */
 void effects_apply(const struct effect *, size_t n, uint64_t packets, uint64_t bytes, int64_t used_ms);

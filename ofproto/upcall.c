@@ -24,6 +24,12 @@ COUNTER(upcall_reason_unknown, "A packet came up for a reason that we did not as
 
 #define BATCH 64
 
+/* Packets of one batch that are credited alike, one after the other: rules and tables are counted once for them, since other handlers count there, too. */
+struct credit {
+    const struct translate_out *out; /* Of the first; NULL: none. */
+    uint64_t packets, bytes;
+};
+
 struct handler {
     struct upcalls *upcalls;
     unsigned index;
@@ -32,6 +38,7 @@ struct handler {
     struct translate_out out[BATCH];
     struct megaflow *flows[BATCH];   /* Put into the table by this batch, to be installed; NULL: none. */
     struct buf flow_actions[BATCH];
+    struct credit credit;
 };
 
 struct upcalls {
@@ -107,6 +114,38 @@ claim_flow(struct datapath *d, const struct flow_key *dp_key, const struct trans
     return mf;
 }
 
+static void
+settle_credit(struct handler *h)
+{
+    if (h->credit.out) {
+        translate_apply(h->credit.out, h->credit.packets, h->credit.bytes, now_ms());
+        h->credit.out = NULL;
+    }
+}
+
+static bool
+has_same_effects(const struct translate_out *a, const struct translate_out *b)
+{
+    return a->n_effects == b->n_effects && (!a->n_effects || !memcmp(a->effects, b->effects, a->n_effects * sizeof *a->effects));
+}
+
+/* Effects that do more than count come at once: the next packet may be translated otherwise after them. */
+static void
+apply(struct handler *h, const struct translate_out *out, uint64_t packets, uint64_t bytes)
+{
+    if (h->credit.out && !has_same_effects(h->credit.out, out)) {
+        settle_credit(h);
+    }
+    if (h->credit.out) {
+        h->credit.packets += packets;
+        h->credit.bytes += bytes;
+    } else if (effects_only_count(out->effects, out->n_effects)) {
+        h->credit = (struct credit){out, packets, bytes};
+    } else {
+        translate_apply(out, packets, bytes, now_ms());
+    }
+}
+
 /* Translates one packet for forwarding: a miss, or one of the slow path, whose counters the datapath's flow keeps. */
 static void
 translate_upcall(struct handler *h, unsigned i, bool miss)
@@ -123,7 +162,7 @@ translate_upcall(struct handler *h, unsigned i, bool miss)
     }
     in.bridge = in.in_port->bridge;
     translate(&in, &h->out[i]);
-    translate_apply(&h->out[i], miss ? 1 : 0, miss ? up->packet->len : 0, now_ms());
+    apply(h, &h->out[i], miss ? 1 : 0, miss ? up->packet->len : 0);
     if (miss) {
         h->flows[i] = claim_flow(d, &up->key, &h->out[i], generation, in.bridge, &h->flow_actions[i]);
     }
@@ -219,6 +258,7 @@ handle_batch(struct handler *h, unsigned n)
     for (unsigned i = 0; i < n; i++) {
         handle_one(h, i);
     }
+    settle_credit(h);
     install_flows(h, n);
     execute_packets(h, n);
     for (unsigned i = 0; i < n; i++) {

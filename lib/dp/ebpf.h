@@ -63,15 +63,15 @@ struct ebpf_mask_user {
 };
 
 /* Numbers of 0 .. size-1 lent in blocks of 1, 2, 4 ... 256. What is given back is lent again only after a grace period of the kernel's RCU, since a program may
- * still look at it. */
+ * still look at it: it waits until there is enough for one, and rests while that lasts. */
 #define EBPF_SPACE_CLASSES 9
 struct ebpf_space {
     uint32_t size, used; /* Never lent: from 'used' on. */
     struct ebpf_space_list {
         uint32_t *at;
         size_t n, allocated;
-    } free[EBPF_SPACE_CLASSES], waiting[EBPF_SPACE_CLASSES];
-    size_t n_waiting;
+    } free[EBPF_SPACE_CLASSES], waiting[EBPF_SPACE_CLASSES], resting[EBPF_SPACE_CLASSES];
+    size_t n_waiting, n_resting;
 };
 
 /* Maps whose memory is the daemon's too: struct ebpf.table. */
@@ -153,8 +153,13 @@ void ebpf_space_init(struct ebpf_space *, uint32_t size);
 void ebpf_space_destroy(struct ebpf_space *);
 void ebpf_space_adopt(struct ebpf_space * /* New. */, const bool *in_use /* 'size' of them. */);
 uint32_t ebpf_space_block(uint32_t n); /* How many are lent where 'n' are asked for. */
-int ebpf_space_get(struct ebpf_space *, uint32_t n /* 1 .. 256 */, uint32_t *first); /* 0 or -ENOSPC. */
+/* 0 or -ENOSPC. Where all is lent but for what waits it sees a grace period out, which takes milliseconds. */
+int ebpf_space_get(struct ebpf_space *, uint32_t n /* 1 .. 256 */, uint32_t *first);
 void ebpf_space_put(struct ebpf_space *, uint32_t first, uint32_t n);
+/* For who has the time: if this is true of one or more spaces, a grace period, and for each the other. */
+bool ebpf_space_rest(struct ebpf_space *);
+void ebpf_space_wait(void); /* A grace period. */
+void ebpf_space_rested(struct ebpf_space *);
 
 /* 'n' doubled until it is 'least', which is no more than 2^31, or more. */
 static inline uint32_t

@@ -258,6 +258,32 @@ del_one(struct ebpf *e, struct dp_flow_del *del)
     flow_free(e, f);
 }
 
+/* Who deletes sees grace periods out, so that who puts, with a packet in hand, need not. */
+static void
+ripen(struct ebpf *e)
+{
+    struct ebpf_space *const spaces[] = {&e->slots, &e->acts, &e->mask_ids};
+    bool rests[ARRAY_SIZE(spaces)], any = false;
+
+    pthread_mutex_lock(&e->mutex);
+    for (size_t i = 0; i < ARRAY_SIZE(spaces); i++) {
+        rests[i] = ebpf_space_rest(spaces[i]);
+        any = any || rests[i];
+    }
+    pthread_mutex_unlock(&e->mutex);
+    if (!any) {
+        return;
+    }
+    ebpf_space_wait();
+    pthread_mutex_lock(&e->mutex);
+    for (size_t i = 0; i < ARRAY_SIZE(spaces); i++) {
+        if (rests[i]) {
+            ebpf_space_rested(spaces[i]);
+        }
+    }
+    pthread_mutex_unlock(&e->mutex);
+}
+
 void
 ebpf_flow_del(struct dp *dp, struct dp_flow_del *dels, size_t n)
 {
@@ -268,6 +294,7 @@ ebpf_flow_del(struct dp *dp, struct dp_flow_del *dels, size_t n)
         del_one(e, &dels[i]);
     }
     pthread_mutex_unlock(&e->mutex);
+    ripen(e);
 }
 
 static void
@@ -295,6 +322,7 @@ ebpf_flow_flush(struct dp *dp)
     uninstall_all(e);
     error = user_flow_flush(dp);
     pthread_mutex_unlock(&e->mutex);
+    ripen(e);
     return error;
 }
 

@@ -7,7 +7,8 @@
 
 #include "lib/dp/ebpf.h"
 
-#define RECYCLE 1024       /* So many blocks wait before it is worth a grace period. */
+#define WORTH 8            /* The part of all numbers that is worth a grace period, in blocks that wait... */
+#define WORTH_MIN 64       /* ...and how many at least. */
 #define GRACE_US 100000    /* Where the kernel offers no grace period, a program that runs for longer is not imagined: they are bounded. */
 
 void
@@ -23,6 +24,7 @@ ebpf_space_destroy(struct ebpf_space *s)
     for (unsigned i = 0; i < EBPF_SPACE_CLASSES; i++) {
         free(s->free[i].at);
         free(s->waiting[i].at);
+        free(s->resting[i].at);
     }
 }
 
@@ -47,18 +49,51 @@ push(struct ebpf_space_list *l, uint32_t first)
 }
 
 /* membarrier(2): the global command returns after a grace period. */
-static void
-recycle(struct ebpf_space *s)
+void
+ebpf_space_wait(void)
 {
     if (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0)) {
         usleep(GRACE_US);
     }
+}
+
+static void
+move_all(struct ebpf_space_list *from, struct ebpf_space_list *to)
+{
     for (unsigned i = 0; i < EBPF_SPACE_CLASSES; i++) {
-        while (s->waiting[i].n) {
-            push(&s->free[i], s->waiting[i].at[--s->waiting[i].n]);
+        while (from[i].n) {
+            push(&to[i], from[i].at[--from[i].n]);
         }
     }
+}
+
+bool
+ebpf_space_rest(struct ebpf_space *s)
+{
+    if (s->n_resting || s->n_waiting < MAX(s->size / WORTH, WORTH_MIN)) {
+        return false;
+    }
+    move_all(s->waiting, s->resting);
+    s->n_resting = s->n_waiting;
     s->n_waiting = 0;
+    return true;
+}
+
+void
+ebpf_space_rested(struct ebpf_space *s)
+{
+    move_all(s->resting, s->free);
+    s->n_resting = 0;
+}
+
+/* All that was given back. */
+static void
+recycle(struct ebpf_space *s)
+{
+    ebpf_space_wait();
+    move_all(s->waiting, s->free);
+    s->n_waiting = 0;
+    ebpf_space_rested(s);
 }
 
 static bool
@@ -111,13 +146,10 @@ ebpf_space_get(struct ebpf_space *s, uint32_t n, uint32_t *first)
 {
     unsigned class = class_of(n);
 
-    if (s->n_waiting >= RECYCLE) {
-        recycle(s);
-    }
     if (take(s, class, first)) {
         return 0;
     }
-    if (s->n_waiting) {
+    if (s->n_waiting || s->n_resting) {
         recycle(s);
     }
     return take(s, class, first) ? 0 : -ENOSPC;

@@ -222,6 +222,33 @@ test_space_is_lent_once(void **state)
     assert_int_equal(first[2], first[1]);
     ebpf_space_destroy(&s);
 
+    /* What waits rests when there is enough of it, and is not lent before the end of that. */
+    uint32_t number;
+
+    ebpf_space_init(&s, 1024);
+    for (uint32_t i = 0; i < 129; i++) {
+        assert_int_equal(ebpf_space_get(&s, 1, &number), 0);
+        assert_int_equal(number, i);
+    }
+    for (uint32_t i = 0; i < 127; i++) {
+        ebpf_space_put(&s, i, 1);
+    }
+    assert_false(ebpf_space_rest(&s));
+    ebpf_space_put(&s, 127, 1);
+    assert_true(ebpf_space_rest(&s));
+    ebpf_space_put(&s, 128, 1);
+    assert_false(ebpf_space_rest(&s)); /* Others do. */
+    assert_int_equal(ebpf_space_get(&s, 1, &number), 0);
+    assert_int_equal(number, 129);
+    ebpf_space_rested(&s);
+    for (uint32_t i = 0; i < 128; i++) {
+        assert_int_equal(ebpf_space_get(&s, 1, &number), 0);
+        assert_true(number < 128);
+    }
+    assert_int_equal(ebpf_space_get(&s, 1, &number), 0);
+    assert_int_equal(number, 130);
+    ebpf_space_destroy(&s);
+
     /* Another daemon finds the room between what is in use. */
     ebpf_space_init(&s, ARRAY_SIZE(in_use));
     ebpf_space_adopt(&s, in_use);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "lib/base/counter.h"
 #include "lib/flow/wire.h"
+#include "lib/nl/ovs_action.h"
 #include "ofproto/datapath.h"
 #include "ofproto/learned.h"
 #include "ofproto/transaction.h"
@@ -92,6 +93,25 @@ xl_depend(struct xl *xl, enum dep_kind kind, uint64_t what)
         array_grow(&out->deps, &out->deps_allocated, sizeof *out->deps);
     }
     out->deps[out->n_deps++] = dep;
+}
+
+/* The attributes of a record are no longer than it, those of a set much shorter: they are measured when they might not fit, and not again before what was left
+ * is used up. */
+bool
+xl_actions_fit(struct xl *xl)
+{
+    const struct buf *list = &xl->out->actions;
+    size_t size;
+
+    if (list->len <= UINT16_MAX || list->len <= xl->fitting) {
+        return true;
+    }
+    size = ovs_actions_size(list->data, list->len);
+    if (size > UINT16_MAX) {
+        return false;
+    }
+    xl->fitting = list->len + UINT16_MAX - size;
+    return true;
 }
 
 void
@@ -321,8 +341,8 @@ translate_unproved(const struct translate_in *in, struct translate_out *out)
     } else {
         finish_mask(&xl);
         unwrap_last_clone(&out->actions);
-        if (out->actions.len > UINT16_MAX) {
-            out->slow |= SLOW_ACTION; /* More than a netlink attribute holds. */
+        if (!xl_actions_fit(&xl)) {
+            out->slow |= SLOW_ACTION;
         }
     }
     out->final_key = xl.key;

@@ -14,7 +14,7 @@
 
 #define XL_MAX_DEPTH 64         /* Nested lookups that go back to the same table or an earlier one. */
 #define XL_MAX_RESUBMITS 4096
-#define XL_MAX_ACTIONS 65536    /* Bytes of datapath actions, and of stack. */
+#define XL_MAX_STACK 65536      /* Bytes. */
 
 struct xl {
     const struct translate_in *in;
@@ -28,6 +28,7 @@ struct xl {
     uint64_t cookie;            /* Of 'rule', or what was frozen. */
     uint8_t table_id;
     unsigned depth, n_resubmits;
+    size_t fitting;             /* As long as out->actions is no longer than this, its attributes surely fit: xl_actions_fit(). */
     uint32_t packet_priority;   /* skb_priority that pop_queue goes back to. */
     bool exit;                  /* No further actions of this pipeline. */
     bool freezing;              /* 'exit' is because the rest runs after recirculation: 'frozen' collects it. */
@@ -41,6 +42,7 @@ struct xl {
 };
 
 /* translate.c */
+bool xl_actions_fit(struct xl *); /* Into a netlink attribute. */
 void xl_fail(struct xl *, enum translate_error, const char *fmt, ...) PRINTF_LIKE(3, 4);
 struct effect *xl_effect(struct xl *, enum effect_kind);
 void xl_depend(struct xl *, enum dep_kind, uint64_t what); /* On something of the bridge that the packet is in. */

@@ -161,12 +161,12 @@ within_bounds(struct xl *xl)
         xl_fail(xl, TRANSLATE_TOO_DEEP, "over max translation depth %d", XL_MAX_DEPTH);
     } else if (xl->n_resubmits >= XL_MAX_RESUBMITS) {
         xl_fail(xl, TRANSLATE_TOO_MANY_RESUBMITS, "over %d resubmit actions", XL_MAX_RESUBMITS);
-    } else if (xl->out->actions.len > XL_MAX_ACTIONS) {
+    } else if (!xl_actions_fit(xl)) {
         /* Not an error: what there is was meant. */
         trace_add(xl->in->trace, TRACE_ERROR, "resubmits yielded over 64 kB of actions");
         xl->exit = true;
         return false;
-    } else if (xl->stack.len >= XL_MAX_ACTIONS) {
+    } else if (xl->stack.len >= XL_MAX_STACK) {
         xl_fail(xl, TRANSLATE_STACK_TOO_DEEP, "resubmits yielded over 64 kB of stack");
     }
     return !xl->out->error;

@@ -275,3 +275,15 @@ ovs_actions_put(struct buf *b, const void *list, size_t size, uint32_t upcall_pi
 {
     return put_list(b, list, size, upcall_pid);
 }
+
+size_t
+ovs_actions_size(const void *list, size_t size)
+{
+    struct buf b = BUF_EMPTY;
+    size_t n;
+
+    ovs_actions_put(&b, list, size, 0);
+    n = b.len;
+    buf_free(&b);
+    return n;
+}

@@ -12,6 +12,9 @@
  */
 int ovs_actions_put(struct buf *, const void *list, size_t size, uint32_t upcall_pid);
 
+/* How many bytes of attributes that is, up to an action that the kernel has not. */
+size_t ovs_actions_size(const void *list, size_t size);
+
 /* Appends the records of the attributes to 'list'. 0; or -EINVAL (nonsense), -EOPNOTSUPP (an action we do not
  * know), -E2BIG (nested too deep); then 'list' is as before. */
 int ovs_actions_get(struct slice, struct buf *list);

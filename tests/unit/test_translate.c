@@ -274,6 +274,52 @@ test_recursion_is_bounded(void **state)
     assert_int_equal(w->out.actions.len, 0);
 }
 
+/* Where does the last action go? */
+static uint32_t
+last_output(const struct world *w)
+{
+    const struct action *a, *last = NULL;
+
+    ACTION_FOR_EACH (a, w->out.actions.data, w->out.actions.len) {
+        last = a;
+    }
+    assert_true(last && last->kind == ACTION_OUTPUT);
+    return ((const struct action_output *) last)->port;
+}
+
+/* What counts is the length of the attributes. Sets, whose records are long, do not end a pipeline before its time; outputs beyond 64 kB do, and only the daemon can
+ * execute them. */
+static void
+test_long_lists(void **state)
+{
+    struct world *w = *state;
+
+    for (unsigned i = 0; i < 200; i++) {
+        set_field(w, FIELD_ETH_SRC, i % 2 ? "00:00:00:00:00:08" : "00:00:00:00:00:09");
+        output(w, 2);
+    }
+    resubmit(w, 1);
+    add_rule(w, 0, 1, "");
+    output(w, 3);
+    add_rule(w, 1, 1, "");
+    run(w, TCP);
+    assert_true(w->out.actions.len > UINT16_MAX);
+    assert_int_equal(w->out.slow, 0);
+    assert_int_equal(last_output(w), 3);
+
+    clear_rules(w);
+    for (unsigned i = 0; i < 8192; i++) { /* Of eight bytes each. */
+        output(w, 2);
+    }
+    resubmit(w, 1);
+    add_rule(w, 0, 1, "");
+    output(w, 3);
+    add_rule(w, 1, 1, "");
+    run(w, TCP);
+    assert_int_equal(w->out.slow, SLOW_ACTION);
+    assert_int_equal(last_output(w), 2);
+}
+
 static void
 test_normal_floods_and_learns(void **state)
 {
@@ -460,6 +506,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_vlan, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tables, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recursion_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(test_normal_floods_and_learns, setup, teardown),
         cmocka_unit_test_setup_teardown(test_effects_of_a_port_that_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_normal_vlans, setup, teardown),

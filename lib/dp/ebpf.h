@@ -71,7 +71,8 @@ struct ebpf_space {
         uint32_t *at;
         size_t n, allocated;
     } free[EBPF_SPACE_CLASSES], waiting[EBPF_SPACE_CLASSES], resting[EBPF_SPACE_CLASSES];
-    size_t n_waiting, n_resting;
+    size_t n_waiting;
+    bool rests; /* Somebody sees a grace period out: until then nobody else begins one. */
 };
 
 /* Maps whose memory is the daemon's too: struct ebpf.table. */

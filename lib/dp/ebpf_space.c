@@ -70,11 +70,11 @@ move_all(struct ebpf_space_list *from, struct ebpf_space_list *to)
 bool
 ebpf_space_rest(struct ebpf_space *s)
 {
-    if (s->n_resting || s->n_waiting < MAX(s->size / WORTH, WORTH_MIN)) {
+    if (s->rests || s->n_waiting < MAX(s->size / WORTH, WORTH_MIN)) {
         return false;
     }
     move_all(s->waiting, s->resting);
-    s->n_resting = s->n_waiting;
+    s->rests = true;
     s->n_waiting = 0;
     return true;
 }
@@ -83,17 +83,17 @@ void
 ebpf_space_rested(struct ebpf_space *s)
 {
     move_all(s->resting, s->free);
-    s->n_resting = 0;
+    s->rests = false;
 }
 
-/* All that was given back. */
+/* All that was given back. Who began a rest still ends it: another one that began before that end would be cut short by it. */
 static void
 recycle(struct ebpf_space *s)
 {
     ebpf_space_wait();
     move_all(s->waiting, s->free);
     s->n_waiting = 0;
-    ebpf_space_rested(s);
+    move_all(s->resting, s->free);
 }
 
 static bool
@@ -149,7 +149,7 @@ ebpf_space_get(struct ebpf_space *s, uint32_t n, uint32_t *first)
     if (take(s, class, first)) {
         return 0;
     }
-    if (s->n_waiting || s->n_resting) {
+    if (s->n_waiting || s->rests) {
         recycle(s);
     }
     return take(s, class, first) ? 0 : -ENOSPC;

@@ -249,6 +249,24 @@ test_space_is_lent_once(void **state)
     assert_int_equal(number, 130);
     ebpf_space_destroy(&s);
 
+    /* Who finds nothing else takes what rests, too, after a grace period of its own; nobody begins another rest before the end of that one. */
+    ebpf_space_init(&s, 128);
+    for (uint32_t i = 0; i < 128; i++) {
+        assert_int_equal(ebpf_space_get(&s, 1, &number), 0);
+    }
+    for (uint32_t i = 0; i < 64; i++) {
+        ebpf_space_put(&s, i, 1);
+    }
+    assert_true(ebpf_space_rest(&s));
+    assert_int_equal(ebpf_space_get(&s, 1, &number), 0);
+    for (uint32_t i = 64; i < 128; i++) {
+        ebpf_space_put(&s, i, 1);
+    }
+    assert_false(ebpf_space_rest(&s));
+    ebpf_space_rested(&s);
+    assert_true(ebpf_space_rest(&s));
+    ebpf_space_destroy(&s);
+
     /* Another daemon finds the room between what is in use. */
     ebpf_space_init(&s, ARRAY_SIZE(in_use));
     ebpf_space_adopt(&s, in_use);

@@ -136,6 +136,7 @@ def test_xdp_comes_and_goes(own_switch, make_vms):
     own_switch.vsctl("remove", "interface", first.port, "options", "xdp")
     assert not at_xdp(first), "what is not asked for any more goes"
     ask("native")
+    assert first.ping(second) == 3
     own_switch.kill()
     assert at_xdp(first)
     assert first.ping(second) == 3

@@ -137,6 +137,12 @@ apply_one(const struct effect *e, uint64_t packets, uint64_t bytes, int64_t used
 }
 
 bool
+effects_equal(const struct effect *a, size_t n_a, const struct effect *b, size_t n_b)
+{
+    return n_a == n_b && (!n_a || !memcmp(a, b, n_a * sizeof *a));
+}
+
+bool
 effects_only_count(const struct effect *effects, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

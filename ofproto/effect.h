@@ -27,6 +27,8 @@ struct effect {
 bool effect_ref(const struct effect *);
 void effect_unref(const struct effect *);
 
+/* Byte by byte: where bytes that mean nothing differ, the same effects are not equal. */
+bool effects_equal(const struct effect *a, size_t n_a, const struct effect *b, size_t n_b);
 /* Do the effects only count packets, so that those of several packets may be applied at once? */
 bool effects_only_count(const struct effect *, size_t n);
 /* Applies them for 'packets' packets of 'bytes' bytes. What concerns a port or bridge that is gone meanwhile (port->removed, bridge->removed) is left out, as is

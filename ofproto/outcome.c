@@ -55,13 +55,12 @@ is_same(const void *a, const void *b, size_t size)
     return !size || !memcmp(a, b, size);
 }
 
-/* Effects are compared byte by byte: where bytes that mean nothing differ, the same is kept twice. */
+/* What effects_equal() does not see to be the same is kept twice. */
 static bool
 equal(const struct outcome *a, const struct outcome *b)
 {
-    return a->map == b->map && a->n_effects == b->n_effects && a->actions_len == b->actions_len
-           && is_same(a->mask, b->mask, outcome_n_words(a) * sizeof *a->mask) && is_same(a->effects, b->effects, a->n_effects * sizeof *a->effects)
-           && is_same(a->actions, b->actions, a->actions_len);
+    return a->map == b->map && a->actions_len == b->actions_len && is_same(a->mask, b->mask, outcome_n_words(a) * sizeof *a->mask)
+           && effects_equal(a->effects, a->n_effects, b->effects, b->n_effects) && is_same(a->actions, b->actions, a->actions_len);
 }
 
 /* NULL: there is none, and '*hash' is that of the wanted one. */

@@ -123,17 +123,11 @@ settle_credit(struct handler *h)
     }
 }
 
-static bool
-has_same_effects(const struct translate_out *a, const struct translate_out *b)
-{
-    return a->n_effects == b->n_effects && (!a->n_effects || !memcmp(a->effects, b->effects, a->n_effects * sizeof *a->effects));
-}
-
 /* Effects that do more than count come at once: the next packet may be translated otherwise after them. */
 static void
 apply(struct handler *h, const struct translate_out *out, uint64_t packets, uint64_t bytes)
 {
-    if (h->credit.out && !has_same_effects(h->credit.out, out)) {
+    if (h->credit.out && !effects_equal(h->credit.out->effects, h->credit.out->n_effects, out->effects, out->n_effects)) {
         settle_credit(h);
     }
     if (h->credit.out) {

@@ -121,8 +121,6 @@ ebpf_open(const char *name, const struct dp_settings *settings, struct loop *loo
         free(e->user.meters);
         e->user.meters = e->meters;
         e->user.n_meters = EBPF_MAX_METERS;
-    }
-    if (!error) {
         forget_totals(e);
     }
     if (!error && e->adopted) {

@@ -61,15 +61,27 @@ is_mask(const struct ebpf *e, uint32_t id, const struct ebpf_mask *mask, const s
     return true;
 }
 
+/* EBPF_MAX_MASKS: none. */
+static uint32_t
+find_mask(const struct ebpf *e, const struct ebpf_mask *mask, const struct flow_key *whole)
+{
+    uint32_t i = 0;
+
+    if (is_mask(e, e->last_mask, mask, whole)) {
+        return e->last_mask;
+    }
+    while (i < EBPF_MAX_MASKS && !is_mask(e, i, mask, whole)) {
+        i++;
+    }
+    return i;
+}
+
 /* A mask that no flow has any more is written over only after a grace period. */
 int
 ebpf_mask_get(struct ebpf *e, const struct ebpf_mask *mask, const struct flow_key *whole, uint16_t *id)
 {
-    uint32_t i = is_mask(e, e->last_mask, mask, whole) ? e->last_mask : 0;
+    uint32_t i = find_mask(e, mask, whole);
 
-    while (i < EBPF_MAX_MASKS && !is_mask(e, i, mask, whole)) {
-        i++;
-    }
     if (i == EBPF_MAX_MASKS) {
         if (ebpf_space_get(&e->mask_ids, 1, &i)) {
             return -ENOSPC;

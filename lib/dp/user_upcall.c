@@ -179,20 +179,19 @@ execute_output(uint32_t port, struct packet *p, const struct flow_key *key, bool
     struct carrier *c = carrier;
     struct user_port *out = user_port_find(c->u, port);
     struct outbox *o = c->outbox;
+    bool may_wait;
 
     if (!out) {
         return;
     }
-    if (o && (o->port != out || o->n == ARRAY_SIZE(o->frames))) {
+    may_wait = o && last && p == c->lasting && user_port_takes_bursts(out);
+    if (o && (!may_wait || o->port != out || o->n == ARRAY_SIZE(o->frames))) {
         empty_outbox(o);
     }
-    if (o && last && p == c->lasting && user_port_takes_bursts(out)) {
+    if (may_wait) {
         o->port = out;
         o->frames[o->n++] = (struct iovec){p->data, p->len};
     } else {
-        if (o) {
-            empty_outbox(o);
-        }
         user_port_send(out, p);
     }
 }

@@ -1,5 +1,5 @@
 # Benchmarks: both daemons in one run. Never part of `make check`.
-EXTRA_DIST += tests/bench/bench.py tests/bench/bulk.py tests/bench/flows.py tests/bench/replay.py
+EXTRA_DIST += tests/bench/bench.py tests/bench/bulk.py tests/bench/flows.py tests/bench/frame.h tests/bench/replay.py
 EXTRA_PROGRAMS += tests/bench/new_flows
 CLEANFILES += tests/bench/new_flows
 if HAVE_EBPF

@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include "lib/base/rcu.h"
 #include "lib/dp/ebpf.h"
+#include "tests/bench/frame.h"
 
 #define N_PACKETS 500000
 #define N_ROUNDS 7
@@ -113,21 +114,11 @@ run(const char *command)
     }
 }
 
-static struct packet *
-frame(void)
-{
-    struct flow_key key = {.eth_type = htons(0x0800), .nw_proto = IPPROTO_UDP, .nw_ttl = 64, .nw_src = htonl(0x0a000001), .nw_dst = htonl(0x0a000002)};
-
-    key.eth_src = eth_addr_from_u64(UINT64_C(0x020000000001));
-    key.eth_dst = eth_addr_from_u64(UINT64_C(0x020000000002));
-    return packet_compose(&key, 18);
-}
-
 /* Packets a second that 'from' (at XDP its other end) is given and that the hook of its, or the bridge, is done with. */
 static double
 measure(int generator, const char *from)
 {
-    struct packet *p = frame();
+    struct packet *p = bench_frame();
     struct xdp_md context = {.data_end = p->len, .ingress_ifindex = if_nametoindex(from)};
     DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p->data, .data_size_in = p->len, .ctx_in = &context, .ctx_size_in = sizeof context,
                         .repeat = N_PACKETS, .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 64);

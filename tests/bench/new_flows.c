@@ -10,7 +10,6 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +17,8 @@
 #include <unistd.h>
 
 #include "lib/base/util.h"
-#include "lib/flow/packet.h"
 #include "lib/flow/wire.h"
+#include "tests/bench/frame.h"
 
 #define A_TURN 64           /* Sent by one system call. */
 #define PATIENCE_US 1000000 /* What has not arrived after that is lost. */
@@ -69,17 +68,6 @@ open_sender(const char *netns, const char *device)
     return fd;
 }
 
-/* 64 bytes on the wire. */
-static struct packet *
-datagram(void)
-{
-    struct flow_key key = {.eth_type = htons(0x0800), .nw_proto = IPPROTO_UDP, .nw_ttl = 64, .nw_src = htonl(0x0a000001), .nw_dst = htonl(0x0a000002)};
-
-    key.eth_src = eth_addr_from_u64(UINT64_C(0x020000000001));
-    key.eth_dst = eth_addr_from_u64(UINT64_C(0x020000000002));
-    return packet_compose(&key, 18);
-}
-
 struct sender {
     int fd;
     struct mmsghdr messages[A_TURN];
@@ -93,7 +81,7 @@ sender_init(struct sender *s, const char *netns, const char *device)
     memset(s, 0, sizeof *s);
     s->fd = open_sender(netns, device);
     for (size_t i = 0; i < A_TURN; i++) {
-        s->packets[i] = datagram();
+        s->packets[i] = bench_frame();
         s->frames[i] = (struct iovec){s->packets[i]->data, s->packets[i]->len};
         s->messages[i].msg_hdr = (struct msghdr){.msg_iov = &s->frames[i], .msg_iovlen = 1};
     }

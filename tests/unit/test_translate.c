@@ -287,6 +287,17 @@ last_output(const struct world *w)
     return ((const struct action_output *) last)->port;
 }
 
+/* The collected actions and then table 1, which outputs to port 3. */
+static void
+run_with_table_1(struct world *w)
+{
+    resubmit(w, 1);
+    add_rule(w, 0, 1, "");
+    output(w, 3);
+    add_rule(w, 1, 1, "");
+    run(w, TCP);
+}
+
 /* What counts is the length of the attributes. Sets, whose records are long, do not end a pipeline before its time; outputs beyond 64 kB do, and only the daemon can
  * execute them. */
 static void
@@ -298,11 +309,7 @@ test_long_lists(void **state)
         set_field(w, FIELD_ETH_SRC, i % 2 ? "00:00:00:00:00:08" : "00:00:00:00:00:09");
         output(w, 2);
     }
-    resubmit(w, 1);
-    add_rule(w, 0, 1, "");
-    output(w, 3);
-    add_rule(w, 1, 1, "");
-    run(w, TCP);
+    run_with_table_1(w);
     assert_true(w->out.actions.len > UINT16_MAX);
     assert_int_equal(w->out.slow, 0);
     assert_int_equal(last_output(w), 3);
@@ -311,11 +318,7 @@ test_long_lists(void **state)
     for (unsigned i = 0; i < 8192; i++) { /* Of eight bytes each. */
         output(w, 2);
     }
-    resubmit(w, 1);
-    add_rule(w, 0, 1, "");
-    output(w, 3);
-    add_rule(w, 1, 1, "");
-    run(w, TCP);
+    run_with_table_1(w);
     assert_int_equal(w->out.slow, SLOW_ACTION);
     assert_int_equal(last_output(w), 2);
 }

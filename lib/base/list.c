@@ -96,6 +96,14 @@ htable_first_with_hash(const struct htable *t, uint32_t hash)
     return first_match(chain_of(t, hash & t->mask), hash);
 }
 
+void
+htable_prefetch(const struct htable *t, uint32_t hash)
+{
+    if (t->buckets) {
+        __builtin_prefetch(&t->buckets[hash & t->mask]);
+    }
+}
+
 struct hnode *
 htable_next_with_hash(const struct hnode *node)
 {

@@ -28,6 +28,7 @@ void htable_insert(struct htable *, struct hnode *, uint32_t hash);
 void htable_remove(struct htable *, struct hnode *);
 struct hnode *htable_first_with_hash(const struct htable *, uint32_t hash);
 struct hnode *htable_next_with_hash(const struct hnode *);
+void htable_prefetch(const struct htable *, uint32_t hash); /* Somebody is about to look for it, or insert it. */
 /* Iteration in no order: NULL starts and ends it. Removing the node that was returned is allowed if the next was fetched before. */
 struct hnode *htable_next(const struct htable *, const struct hnode *);
 

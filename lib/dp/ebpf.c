@@ -117,7 +117,7 @@ ebpf_open(const char *name, const struct dp_settings *settings, struct loop *loo
     e->genl = nl_pool_create(NETLINK_GENERIC);
     error = ebpf_load(e, why);
     if (!error) {
-        e->by_slot = xcalloc(e->table.n_slots, sizeof *e->by_slot);
+        e->in_maps = xcalloc(e->table.n_slots, sizeof *e->in_maps);
         free(e->user.meters);
         e->user.meters = e->meters;
         e->user.n_meters = EBPF_MAX_METERS;

@@ -35,12 +35,13 @@ extern const struct dp_ops dp_ebpf_ops;
 #define EBPF_DEFAULT_RING_KB 4096 /* A power of two. */
 #define EBPF_DEFAULT_QUEUE_KB 1024
 
+/* One in the maps is that of its slot among ebpf.in_maps, any other is malloc'd. */
 struct ebpf_flow {
     struct hnode node; /* In ebpf.flows, by ufid. */
     dp_ufid ufid;
     uint32_t slot;
     bool crowded_out; /* Of the maps. */
-    struct ebpf_deed *deed;    /* NULL: it is not in the maps but one of 'user', which has the rest. */
+    struct ebpf_deed *deed;    /* NULL: it is not in the maps but one of 'user', which has the rest; or, among 'in_maps', there is none. */
     struct dp_stats *executed; /* Of the packets that the daemon executed. NULL: none yet. */
 };
 
@@ -67,10 +68,14 @@ struct ebpf_mask_user {
 #define EBPF_SPACE_CLASSES 9
 struct ebpf_space {
     uint32_t size, used; /* Never lent: from 'used' on. */
+    struct ebpf_space_set { /* The lowest is lent first, so that what is used at the same time lies together. */
+        uint64_t *bits;     /* By the first number of a block; NULL: there was none yet. */
+        uint32_t n, at;     /* How many; no word before this one has any. */
+    } free[EBPF_SPACE_CLASSES];
     struct ebpf_space_list {
         uint32_t *at;
         size_t n, allocated;
-    } free[EBPF_SPACE_CLASSES], waiting[EBPF_SPACE_CLASSES], resting[EBPF_SPACE_CLASSES];
+    } waiting[EBPF_SPACE_CLASSES], resting[EBPF_SPACE_CLASSES];
     size_t n_waiting;
     bool rests; /* Somebody sees a grace period out: until then nobody else begins one. */
 };
@@ -126,7 +131,7 @@ struct ebpf {
 
     pthread_mutex_t mutex; /* Guards what follows, and is held by who changes the flows of 'user'. */
     struct htable flows, deeds;
-    struct ebpf_flow **by_slot; /* Flows that are in the maps; NULL where there is none. */
+    struct ebpf_flow *in_maps; /* By slot. */
     struct ebpf_deed *last_deed; /* And mask, that a flow was given: the next one often has the same. The deed NULL: it has gone. */
     uint32_t last_mask;
     struct ebpf_mask_user masks[EBPF_MAX_MASKS];
@@ -240,7 +245,7 @@ void ebpf_flow_del(struct dp *, struct dp_flow_del *, size_t n);
 int ebpf_flow_flush(struct dp *);
 void ebpf_flows_close(struct ebpf *);
 /* Under e->mutex. */
-struct ebpf_flow *ebpf_flow_new(struct ebpf *, dp_ufid); /* In e->flows and in no map. */
+struct ebpf_flow *ebpf_flow_new(struct ebpf *, dp_ufid, uint32_t slot, struct ebpf_deed *); /* It is in the maps, and in e->flows from now on. */
 struct ebpf_flow *ebpf_flow_find(const struct ebpf *, const dp_ufid *);
 const char *ebpf_flow_why(const struct ebpf_flow *); /* It is not the programs that execute it. NULL: they do. */
 void ebpf_flow_stats(const struct ebpf *, const struct ebpf_flow *, struct dp_stats *); /* Adds them; of one in the maps. */

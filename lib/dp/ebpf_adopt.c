@@ -48,16 +48,12 @@ adopt_one(struct adoption *a, uint32_t slot)
     struct ebpf *e = a->e;
     const struct ebpf_flow_value *v = &e->table.flows[slot];
     const dp_ufid ufid = {e->table.ufids[slot].hi, e->table.ufids[slot].lo};
-    struct ebpf_flow *f;
 
     if (v->todo.flags & EBPF_FLOW_SLOW || !ebpf_table_has(e, slot) || ebpf_flow_find(e, &ufid)) {
         return false;
     }
     e->masks[v->mask].n_flows++;
-    f = ebpf_flow_new(e, ufid);
-    f->slot = slot;
-    f->deed = ebpf_deed_adopt(e, v->todo);
-    e->by_slot[slot] = f;
+    ebpf_flow_new(e, ufid, slot, ebpf_deed_adopt(e, v->todo));
     memset(&a->slots[slot], true, ebpf_table_n_slots(&e->table.masks[v->mask]));
     a->masks[v->mask] = true;
     memset(&a->acts[v->todo.first], true, n_acts(v->todo));

@@ -30,13 +30,38 @@ ebpf_flow_find(const struct ebpf *e, const dp_ufid *ufid)
 }
 
 struct ebpf_flow *
-ebpf_flow_new(struct ebpf *e, dp_ufid ufid)
+ebpf_flow_new(struct ebpf *e, dp_ufid ufid, uint32_t slot, struct ebpf_deed *deed)
+{
+    struct ebpf_flow *f = &e->in_maps[slot];
+
+    f->ufid = ufid;
+    f->slot = slot;
+    f->deed = deed;
+    htable_insert(&e->flows, &f->node, dp_ufid_hash(ufid));
+    return f;
+}
+
+/* It is in no map. */
+static void
+keep_elsewhere(struct ebpf *e, dp_ufid ufid, bool crowded_out)
 {
     struct ebpf_flow *f = xzalloc(sizeof *f);
 
     f->ufid = ufid;
+    f->crowded_out = crowded_out;
     htable_insert(&e->flows, &f->node, dp_ufid_hash(ufid));
-    return f;
+}
+
+static void
+forget(struct ebpf *e, struct ebpf_flow *f)
+{
+    htable_remove(&e->flows, &f->node);
+    free(f->executed);
+    if (f == &e->in_maps[f->slot]) {
+        memset(f, 0, sizeof *f);
+    } else {
+        free(f);
+    }
 }
 
 void
@@ -66,61 +91,58 @@ ebpf_flow_why(const struct ebpf_flow *f)
     return f->deed ? f->deed->why : f->crowded_out ? ebpf_no_room : "only packets that the daemon looks up again can match";
 }
 
-/* Into the maps; it has a deed if that went well. */
-static void
-install(struct ebpf *e, struct ebpf_flow *f, const struct dp_flow_put *put)
+/* Into the maps. NULL: it cannot be, or, if '*crowded_out' is true now, they have no room for it. */
+static struct ebpf_flow *
+install(struct ebpf *e, const struct dp_flow_put *put, bool *crowded_out)
 {
     uint64_t words[EBPF_KEY_WORDS];
     struct ebpf_mask mask;
     struct ebpf_deed *deed;
-    uint32_t n_slots;
+    uint32_t n_slots, slot;
     uint16_t id;
 
-    f->crowded_out = false;
     if (!ebpf_encode_key(put->key, put->mask, words, &mask)) {
-        return;
+        return NULL;
     }
     n_slots = ebpf_table_n_slots(&mask);
-    if (ebpf_space_get(&e->slots, n_slots, &f->slot)) {
+    if (ebpf_space_get(&e->slots, n_slots, &slot)) {
         goto full;
     }
     if (ebpf_mask_get(e, &mask, put->mask, &id)) {
         goto no_mask;
     }
     deed = ebpf_deed_get(e, put->actions, put->actions_len);
-    ebpf_counters_clear(e, f->slot);
-    e->table.ufids[f->slot] = (struct ebpf_ufid){f->ufid.hi, f->ufid.lo};
-    if (ebpf_table_add(e, f->slot, words, id, deed->todo)) {
+    ebpf_counters_clear(e, slot);
+    e->table.ufids[slot] = (struct ebpf_ufid){put->ufid.hi, put->ufid.lo};
+    if (ebpf_table_add(e, slot, words, id, deed->todo)) {
         goto no_room_in_chain;
     }
-    f->deed = deed;
-    e->by_slot[f->slot] = f;
     note_why(e, deed);
-    return;
+    return ebpf_flow_new(e, put->ufid, slot, deed);
 
 no_room_in_chain:
     ebpf_deed_put(e, deed);
     ebpf_mask_put(e, id);
 no_mask:
-    ebpf_space_put(&e->slots, f->slot, n_slots);
+    ebpf_space_put(&e->slots, slot, n_slots);
 full:
     COUNTER_INC(ebpf_map_full);
-    f->crowded_out = e->crowded = true;
+    *crowded_out = e->crowded = true;
+    return NULL;
 }
 
-/* Out of the maps. */
+/* Out of the maps; it has gone then. */
 static void
 uninstall(struct ebpf *e, struct ebpf_flow *f, struct dp_stats *last)
 {
     uint32_t mask = e->table.flows[f->slot].mask;
 
-    e->by_slot[f->slot] = NULL;
     ebpf_table_del(e, f->slot);
     ebpf_flow_stats(e, f, last);
     ebpf_space_put(&e->slots, f->slot, ebpf_table_n_slots(&e->table.masks[mask]));
     ebpf_mask_put(e, mask);
     ebpf_deed_put(e, f->deed);
-    f->deed = NULL;
+    forget(e, f);
     e->room = true;
 }
 
@@ -148,23 +170,30 @@ modify(struct ebpf *e, struct ebpf_flow *f, struct dp_flow_put *put)
     change(e, f, put->actions, put->actions_len);
 }
 
-/* Out of the userspace datapath into the maps. */
-static void
+/* Out of the userspace datapath into the maps. false: there it stays. */
+static bool
 move(struct ebpf *e, struct ebpf_flow *f)
 {
     const struct user_flow *u = user_flow_find(&e->user, &f->ufid);
     struct dp_flow_put put = {.ufid = f->ufid, .actions = u->actions->data, .actions_len = u->actions->len};
     struct dp_flow_del del = {.ufid = f->ufid};
+    struct ebpf_flow *moved;
+    bool crowded_out = false;
     struct match m;
 
     match_unpack(u->cls.match, &m);
     put.key = &m.key;
     put.mask = &m.mask;
-    install(e, f, &put);
-    if (f->deed) {
-        user_flow_del(&e->user.dp, &del, 1);
-        f->executed = xmemdup(&del.stats, sizeof del.stats);
+    htable_remove(&e->flows, &f->node); /* First, so that the table does not grow while somebody walks through it. */
+    moved = install(e, &put, &crowded_out);
+    if (!moved) {
+        htable_insert(&e->flows, &f->node, dp_ufid_hash(f->ufid));
+        return false;
     }
+    free(f);
+    user_flow_del(&e->user.dp, &del, 1);
+    moved->executed = xmemdup(&del.stats, sizeof del.stats);
+    return true;
 }
 
 void
@@ -174,40 +203,32 @@ ebpf_flows_take_in(struct ebpf *e)
         return;
     }
     e->crowded = e->room = false;
-    for (struct hnode *h = htable_next(&e->flows, NULL); h && !e->crowded; h = htable_next(&e->flows, h)) {
+    for (struct hnode *h = htable_next(&e->flows, NULL), *next; h && !e->crowded; h = next) {
         struct ebpf_flow *f = CONTAINER_OF(h, struct ebpf_flow, node);
 
+        next = htable_next(&e->flows, h);
         if (ebpf_flow_why(f) != ebpf_no_room) {
             continue;
         }
-        if (f->deed) {
-            change(e, f, f->deed->actions.data, f->deed->actions.len);
+        if (!f->deed) {
+            COUNTER_ADD(ebpf_map_room, move(e, f));
         } else {
-            move(e, f);
+            change(e, f, f->deed->actions.data, f->deed->actions.len);
+            COUNTER_ADD(ebpf_map_room, ebpf_flow_why(f) != ebpf_no_room);
         }
-        COUNTER_ADD(ebpf_map_room, ebpf_flow_why(f) != ebpf_no_room);
     }
-}
-
-static void
-flow_free(struct ebpf *e, struct ebpf_flow *f)
-{
-    htable_remove(&e->flows, &f->node);
-    free(f->executed);
-    free(f);
 }
 
 /* Where it is in no map the userspace datapath has it, if it takes it. */
 static void
 add(struct ebpf *e, struct dp_flow_put *put)
 {
-    struct ebpf_flow *f = ebpf_flow_new(e, put->ufid);
+    bool crowded_out = false;
 
-    install(e, f, put);
-    if (!f->deed) {
+    if (!install(e, put, &crowded_out)) {
         user_flow_put(&e->user.dp, put, 1);
-        if (put->error) {
-            flow_free(e, f);
+        if (!put->error) {
+            keep_elsewhere(e, put->ufid, crowded_out);
         }
     }
 }
@@ -235,6 +256,9 @@ ebpf_flow_put(struct dp *dp, struct dp_flow_put *puts, size_t n)
 
     pthread_mutex_lock(&e->mutex);
     for (size_t i = 0; i < n; i++) {
+        htable_prefetch(&e->flows, dp_ufid_hash(puts[i].ufid));
+    }
+    for (size_t i = 0; i < n; i++) {
         put_one(e, &puts[i]);
     }
     pthread_mutex_unlock(&e->mutex);
@@ -254,8 +278,8 @@ del_one(struct ebpf *e, struct dp_flow_del *del)
         uninstall(e, f, &del->stats);
     } else {
         user_flow_del(&e->user.dp, del, 1);
+        forget(e, f);
     }
-    flow_free(e, f);
 }
 
 /* Who deletes sees grace periods out, so that who puts, with a packet in hand, need not. */
@@ -307,8 +331,9 @@ uninstall_all(struct ebpf *e)
         next = htable_next(&e->flows, h);
         if (f->deed) {
             uninstall(e, f, &ignored);
+        } else {
+            forget(e, f);
         }
-        flow_free(e, f);
     }
 }
 
@@ -337,14 +362,14 @@ ebpf_flows_close(struct ebpf *e)
         if (f->deed) {
             ebpf_deed_put(e, f->deed);
         }
-        flow_free(e, f);
+        forget(e, f);
     }
     htable_destroy(&e->deeds);
     for (unsigned i = 0; i < EBPF_MAX_MASKS; i++) {
         free(e->masks[i].whole);
     }
     htable_destroy(&e->flows);
-    free(e->by_slot);
+    free(e->in_maps);
     ebpf_space_destroy(&e->slots);
     ebpf_space_destroy(&e->acts);
     ebpf_space_destroy(&e->mask_ids);

@@ -121,8 +121,8 @@ dump_glances(struct dump *d, uint32_t first, uint32_t end)
 
     pthread_mutex_lock(&d->e->mutex);
     for (uint32_t slot = first; slot < end; slot++) {
-        if (d->e->by_slot[slot]) {
-            glance(d->e, d->e->by_slot[slot], &flows[n++]);
+        if (d->e->in_maps[slot].deed) {
+            glance(d->e, &d->e->in_maps[slot], &flows[n++]);
         }
     }
     pthread_mutex_unlock(&d->e->mutex);
@@ -135,16 +135,17 @@ dump_glances(struct dump *d, uint32_t first, uint32_t end)
 static void
 dump_whole(struct dump *d, uint32_t slot)
 {
-    const struct ebpf_flow *f;
+    const struct ebpf_flow *f = &d->e->in_maps[slot];
     struct seen s;
+    bool is_there;
 
     pthread_mutex_lock(&d->e->mutex);
-    f = d->e->by_slot[slot];
-    if (f) {
+    is_there = f->deed;
+    if (is_there) {
         see(d->e, f, &s);
     }
     pthread_mutex_unlock(&d->e->mutex);
-    if (f) {
+    if (is_there) {
         d->go_on = d->fn(&s.d, d->arg);
         free(s.actions);
     }
@@ -205,9 +206,9 @@ ebpf_flow_execute(struct user_dp *u, const struct packet *p, const struct flow_k
     }
     pthread_mutex_lock(&e->mutex);
     if (ebpf_table_find(e, key, &slot)) {
-        struct ebpf_flow *f = e->by_slot[slot];
+        struct ebpf_flow *f = &e->in_maps[slot];
 
-        if (f && !f->deed->unknown) {
+        if (f->deed && !f->deed->unknown) {
             credit(f, p, key);
             actions = &f->deed->actions;
         }

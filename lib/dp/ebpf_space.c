@@ -22,7 +22,7 @@ void
 ebpf_space_destroy(struct ebpf_space *s)
 {
     for (unsigned i = 0; i < EBPF_SPACE_CLASSES; i++) {
-        free(s->free[i].at);
+        free(s->free[i].bits);
         free(s->waiting[i].at);
         free(s->resting[i].at);
     }
@@ -48,6 +48,19 @@ push(struct ebpf_space_list *l, uint32_t first)
     l->at[l->n++] = first;
 }
 
+static void
+set_free(struct ebpf_space *s, unsigned class, uint32_t first)
+{
+    struct ebpf_space_set *set = &s->free[class];
+
+    if (!set->bits) {
+        set->bits = xcalloc((s->size + 63) / 64, sizeof *set->bits);
+    }
+    set->bits[first / 64] |= UINT64_C(1) << first % 64;
+    set->at = MIN(set->at, first / 64);
+    set->n++;
+}
+
 /* membarrier(2): the global command returns after a grace period. */
 void
 ebpf_space_wait(void)
@@ -58,11 +71,11 @@ ebpf_space_wait(void)
 }
 
 static void
-move_all(struct ebpf_space_list *from, struct ebpf_space_list *to)
+set_all_free(struct ebpf_space *s, struct ebpf_space_list *lists)
 {
     for (unsigned i = 0; i < EBPF_SPACE_CLASSES; i++) {
-        while (from[i].n) {
-            push(&to[i], from[i].at[--from[i].n]);
+        while (lists[i].n) {
+            set_free(s, i, lists[i].at[--lists[i].n]);
         }
     }
 }
@@ -73,7 +86,11 @@ ebpf_space_rest(struct ebpf_space *s)
     if (s->rests || s->n_waiting < MAX(s->size / WORTH, WORTH_MIN)) {
         return false;
     }
-    move_all(s->waiting, s->resting);
+    for (unsigned i = 0; i < EBPF_SPACE_CLASSES; i++) {
+        while (s->waiting[i].n) {
+            push(&s->resting[i], s->waiting[i].at[--s->waiting[i].n]);
+        }
+    }
     s->rests = true;
     s->n_waiting = 0;
     return true;
@@ -82,7 +99,7 @@ ebpf_space_rest(struct ebpf_space *s)
 void
 ebpf_space_rested(struct ebpf_space *s)
 {
-    move_all(s->resting, s->free);
+    set_all_free(s, s->resting);
     s->rests = false;
 }
 
@@ -91,18 +108,23 @@ static void
 recycle(struct ebpf_space *s)
 {
     ebpf_space_wait();
-    move_all(s->waiting, s->free);
+    set_all_free(s, s->waiting);
     s->n_waiting = 0;
-    move_all(s->resting, s->free);
+    set_all_free(s, s->resting);
 }
 
 static bool
 take(struct ebpf_space *s, unsigned class, uint32_t *first)
 {
-    struct ebpf_space_list *l = &s->free[class];
+    struct ebpf_space_set *set = &s->free[class];
 
-    if (l->n) {
-        *first = l->at[--l->n];
+    if (set->n) {
+        while (!set->bits[set->at]) {
+            set->at++;
+        }
+        *first = set->at * 64 + (uint32_t) __builtin_ctzll(set->bits[set->at]);
+        set->bits[set->at] &= set->bits[set->at] - 1;
+        set->n--;
         return true;
     }
     if (s->size - s->used >= 1u << class) {
@@ -133,7 +155,7 @@ ebpf_space_adopt(struct ebpf_space *s, const bool *in_use)
                 while (1u << class > i - free_from) {
                     class --;
                 }
-                push(&s->free[class], free_from);
+                set_free(s, class, free_from);
                 free_from += 1u << class;
             }
             s->used = free_from = i + 1;

@@ -141,12 +141,12 @@ static int
 sender_open(int ifindex, int *fdp)
 {
     struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_ifindex = ifindex};
-    int one = 1, fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = 0;
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = 0;
 
     if (fd < 0) {
         return -errno;
     }
-    if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof one) || bind(fd, (const struct sockaddr *) &address, sizeof address)) {
+    if (bind(fd, (const struct sockaddr *) &address, sizeof address)) {
         error = -errno;
         close(fd);
         return error;

@@ -176,11 +176,11 @@ user_port_find(const struct user_dp *u, uint32_t number)
     return number < USER_MAX_PORTS ? __atomic_load_n(&u->ports[number], __ATOMIC_CONSUME) : NULL;
 }
 
-/* Their sockets want a header before each packet. */
+/* Its socket, which receives packets that are to be segmented, wants a header before each. */
 static bool
-has_packet_socket(const struct user_port *port)
+wants_header(const struct user_port *port)
 {
-    return port->kind == USER_PORT_PACKET_SOCKET || port->kind == USER_PORT_SEND_ONLY;
+    return port->kind == USER_PORT_PACKET_SOCKET;
 }
 
 void
@@ -188,7 +188,7 @@ user_port_send(struct user_port *port, const struct packet *p)
 {
     uint8_t vnet[USER_VNET_LEN] = {0};
     struct iovec iov[2] = {{vnet, sizeof vnet}, {p->data, p->len}};
-    bool has_header = has_packet_socket(port);
+    bool has_header = wants_header(port);
 
     if (port->fd >= 0 && writev(port->fd, has_header ? iov : iov + 1, has_header ? 2 : 1) < 0) {
         count(&port->stats.tx_dropped, 1);
@@ -216,7 +216,7 @@ send_messages(struct user_port *port, struct mmsghdr *messages, unsigned n)
         uint64_t bytes = 0;
 
         for (int j = 0; j < sent; j++, i++) {
-            bytes += messages[i].msg_hdr.msg_iov[1].iov_len;
+            bytes += messages[i].msg_hdr.msg_iov[messages[i].msg_hdr.msg_iovlen - 1].iov_len;
         }
         count(&port->stats.tx_packets, (uint64_t) sent);
         count(&port->stats.tx_bytes, bytes);
@@ -226,7 +226,7 @@ send_messages(struct user_port *port, struct mmsghdr *messages, unsigned n)
 bool
 user_port_takes_bursts(const struct user_port *port)
 {
-    return has_packet_socket(port) && port->fd >= 0 && __atomic_load_n(&port->tx_pcap, __ATOMIC_RELAXED) < 0;
+    return (port->kind == USER_PORT_PACKET_SOCKET || port->kind == USER_PORT_SEND_ONLY) && port->fd >= 0 && __atomic_load_n(&port->tx_pcap, __ATOMIC_RELAXED) < 0;
 }
 
 void
@@ -235,11 +235,12 @@ user_port_send_burst(struct user_port *port, const struct iovec *frames, unsigne
     static uint8_t no_offload[USER_VNET_LEN];
     struct mmsghdr messages[USER_MAX_BURST];
     struct iovec parts[USER_MAX_BURST][2];
+    unsigned first = wants_header(port) ? 0 : 1;
 
     for (unsigned i = 0; i < n; i++) {
         parts[i][0] = (struct iovec){no_offload, sizeof no_offload};
         parts[i][1] = frames[i];
-        messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = parts[i], .msg_iovlen = 2}};
+        messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &parts[i][first], .msg_iovlen = 2 - first}};
     }
     send_messages(port, messages, n);
 }

@@ -220,38 +220,38 @@ test_what_finds_no_room_waits(void **state)
 
 /* A port whose packet socket ends in '*far'. */
 static uint32_t
-add_wired(struct fixture *f, const char *name, uint32_t number, int *far)
+add_wired(struct fixture *f, const char *name, uint32_t number, enum user_port_kind kind, int *far)
 {
     struct user_port *p = user_port_create(name, "system");
     int fds[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, fds), 0);
-    p->kind = USER_PORT_SEND_ONLY;
+    p->kind = kind;
     p->fd = fds[0];
     *far = fds[1];
     user_port_publish(user_dp_cast(f->dp), p, number);
     return number;
 }
 
-/* The next datagram is a header of nothing and a packet of that length that begins with that byte. */
+/* The next datagram is a header of nothing, of that length, and a packet that begins with that byte. */
 static void
-expect_packet(int far, size_t len, uint8_t first)
+expect_packet(int far, size_t header_len, size_t len, uint8_t first)
 {
     uint8_t bytes[256], header[USER_VNET_LEN] = {0};
 
-    assert_int_equal(recv(far, bytes, sizeof bytes, 0), sizeof header + len);
-    assert_memory_equal(bytes, header, sizeof header);
-    assert_int_equal(bytes[sizeof header], first);
+    assert_int_equal(recv(far, bytes, sizeof bytes, 0), header_len + len);
+    assert_memory_equal(bytes, header, header_len);
+    assert_int_equal(bytes[header_len], first);
 }
 
-/* What is executed together is sent together: each port sees its packets in order, as they were when they were output. */
+/* What is executed together is sent together: each port sees its packets in order, as they were when they were output. A socket that receives wants headers. */
 static void
 test_packets_leave_in_order(void **state)
 {
     struct fixture *f = *state;
     const struct dp_ops *ops = f->dp->ops;
     int far1, far2;
-    uint32_t w1 = add_wired(f, "w1", 11, &far1), w2 = add_wired(f, "w2", 12, &far2);
+    uint32_t w1 = add_wired(f, "w1", 11, USER_PORT_SEND_ONLY, &far1), w2 = add_wired(f, "w2", 12, USER_PORT_PACKET_SOCKET, &far2);
     struct buf actions[5] = {BUF_EMPTY, BUF_EMPTY, BUF_EMPTY, BUF_EMPTY, BUF_EMPTY};
     struct dp_execute x[5];
     struct flow_key key = {.in_port = f->p1, .eth_type = htons(0x1234)};
@@ -270,13 +270,13 @@ test_packets_leave_in_order(void **state)
         x[i].packet->data[0] = (uint8_t) (2 * i);
     }
     ops->execute(f->dp, x, ARRAY_SIZE(x));
-    expect_packet(far1, 60, 0);
-    expect_packet(far1, 60, 2);
-    expect_packet(far1, 20, 6);
-    expect_packet(far1, 60, 8);
+    expect_packet(far1, 0, 60, 0);
+    expect_packet(far1, 0, 60, 2);
+    expect_packet(far1, 0, 20, 6);
+    expect_packet(far1, 0, 60, 8);
     assert_int_equal(recv(far1, &(char){0}, 1, 0), -1);
-    expect_packet(far2, 64, 2);
-    expect_packet(far2, 60, 4);
+    expect_packet(far2, USER_VNET_LEN, 64, 2);
+    expect_packet(far2, USER_VNET_LEN, 60, 4);
     assert_int_equal(recv(far2, &(char){0}, 1, 0), -1);
 
     close(far1); /* What is refused is counted, and does not keep others back. */

@@ -67,14 +67,12 @@ megaflow_datapath_actions(const struct translate_out *out, uint32_t bridge_id, s
 static struct megaflow *
 create(dp_ufid ufid, const struct flow_key *key, const struct outcome *o)
 {
-    struct megaflow *mf = xzalloc(sizeof *mf + outcome_n_words(o) * sizeof mf->key[0]);
+    struct megaflow *mf = xmalloc(sizeof *mf + outcome_n_words(o) * sizeof mf->key[0]);
     const uint64_t *words = flow_key_cwords(key);
     unsigned n = 0;
 
+    *mf = (struct megaflow){.ufid = ufid, .outcome = o, .created_ms = now_ms()};
     cds_lfht_node_init(&mf->node);
-    mf->ufid = ufid;
-    mf->outcome = o;
-    mf->created_ms = now_ms();
     for (uint64_t map = o->map; map; map &= map - 1, n++) {
         mf->key[n] = words[__builtin_ctzll(map)] & o->mask[n];
     }

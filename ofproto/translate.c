@@ -345,7 +345,9 @@ translate_unproved(const struct translate_in *in, struct translate_out *out)
             out->slow |= SLOW_ACTION;
         }
     }
-    out->final_key = xl.key;
+    if (in->trace) {
+        out->final_key = xl.key;
+    }
     buf_free(&xl.action_set);
     buf_free(&xl.stack);
     buf_free(&xl.frozen);

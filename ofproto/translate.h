@@ -53,7 +53,7 @@ struct translate_out {
     size_t n_effects, effects_allocated;
     struct dep *deps;
     size_t n_deps, deps_allocated;
-    struct flow_key final_key;          /* ofproto/trace's "Final flow". */
+    struct flow_key final_key;          /* With a trace only: ofproto/trace's "Final flow". */
 };
 
 void translate_out_init(struct translate_out *);

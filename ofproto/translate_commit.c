@@ -169,11 +169,24 @@ commit_vlans(struct xl *xl)
     memcpy(xl->base.vlan, xl->key.vlan, sizeof xl->base.vlan);
 }
 
+/* Of all that is committed. */
+static bool
+differs(const struct flow_key *a, const struct flow_key *b)
+{
+    const size_t headers = offsetof(struct flow_key, eth_dst);
+
+    return a->skb_priority != b->skb_priority || a->pkt_mark != b->pkt_mark
+           || memcmp((const uint8_t *) a + headers, (const uint8_t *) b + headers, sizeof *a - headers);
+}
+
 void
 xl_commit(struct xl *xl)
 {
     bool uncovers = xl_is_mpls(xl->base.eth_type) && !xl_is_mpls(xl->key.eth_type);
 
+    if (!differs(&xl->key, &xl->base)) {
+        return;
+    }
     COMMIT(xl, SET_ETH, eth_members, false);
     if (uncovers) {
         xl_mpls_to_base(xl); /* First, since the headers below are written next. */

@@ -135,13 +135,10 @@ xl_report_subfield(struct xl *xl, const struct subfield *sf)
 void
 xl_move(struct xl *xl, const struct ofact_reg_move *m)
 {
-    union field_value v;
-
     if (field_prereqs_ok(m->src.field, &xl->key, xl->mask) && field_prereqs_ok(m->dst.field, &xl->key, xl->mask)) {
         subfield_unwildcard(&m->dst, xl->mask);
         subfield_unwildcard(&m->src, xl->mask);
-        subfield_get_wide(&m->src, &xl->key, &v);
-        subfield_set_wide(&m->dst, &v, &xl->key);
+        subfield_move(&m->src, &m->dst, &xl->key);
         fix_tpid(xl, m->dst.field);
     }
     xl_report_subfield(xl, &m->dst);

@@ -36,6 +36,7 @@ struct handler {
     pthread_t thread;
     struct dp_upcall upcalls_in[BATCH];
     struct translate_out out[BATCH];
+    struct bridge *missed[BATCH];    /* Which translated a packet that wants a megaflow; NULL: it wants none. */
     struct megaflow *flows[BATCH];   /* Put into the table by this batch, to be installed; NULL: none. */
     struct buf flow_actions[BATCH];
     struct credit credit;
@@ -88,7 +89,7 @@ post_main_effects(struct datapath *d, struct translate_out *out)
 
 /* Makes the megaflow and claims its ufid; installing comes with the rest of the batch. */
 static struct megaflow *
-claim_flow(struct datapath *d, const struct flow_key *dp_key, const struct translate_out *out, uint64_t generation, struct bridge *br,
+claim_flow(struct datapath *d, const struct flow_key *dp_key, const struct translate_out *out, uint64_t generation, const struct bridge *br,
            struct buf *actions)
 {
     struct flow_key mask = out->mask;
@@ -146,7 +147,6 @@ translate_upcall(struct handler *h, unsigned i, bool miss)
 {
     struct datapath *d = h->upcalls->datapath;
     struct dp_upcall *up = &h->upcalls_in[i];
-    uint64_t generation = __atomic_load_n(&d->generation, __ATOMIC_ACQUIRE);
     struct translate_in in = {.packet = up->packet};
 
     in.in_port = datapath_key_to_translate(d, &up->key, &in.key);
@@ -157,9 +157,7 @@ translate_upcall(struct handler *h, unsigned i, bool miss)
     in.bridge = in.in_port->bridge;
     translate(&in, &h->out[i]);
     apply(h, &h->out[i], miss ? 1 : 0, miss ? up->packet->len : 0);
-    if (miss) {
-        h->flows[i] = claim_flow(d, &up->key, &h->out[i], generation, in.bridge, &h->flow_actions[i]);
-    }
+    h->missed[i] = miss ? in.bridge : NULL;
 }
 
 static void
@@ -168,7 +166,7 @@ handle_one(struct handler *h, unsigned i)
     struct dp_upcall *up = &h->upcalls_in[i];
 
     translate_out_clear(&h->out[i]);
-    h->flows[i] = NULL;
+    h->missed[i] = NULL;
     if (!up->action) {
         COUNTER_INC(upcall_miss);
         translate_upcall(h, i, true);
@@ -180,6 +178,15 @@ handle_one(struct handler *h, unsigned i)
         packet_in_from_upcall(h->upcalls->datapath, up);
     } else {
         COUNTER_INC(upcall_reason_unknown);
+    }
+}
+
+/* All of a batch, one after the other: each is a walk through memory that is far away, and the processor begins with the next before one has ended. */
+static void
+claim_flows(struct handler *h, unsigned n, uint64_t generation)
+{
+    for (unsigned i = 0; i < n; i++) {
+        h->flows[i] = h->missed[i] ? claim_flow(h->upcalls->datapath, &h->upcalls_in[i].key, &h->out[i], generation, h->missed[i], &h->flow_actions[i]) : NULL;
     }
 }
 
@@ -249,10 +256,13 @@ execute_packets(struct handler *h, unsigned n)
 static void
 handle_batch(struct handler *h, unsigned n)
 {
+    uint64_t generation = __atomic_load_n(&h->upcalls->datapath->generation, __ATOMIC_ACQUIRE);
+
     for (unsigned i = 0; i < n; i++) {
         handle_one(h, i);
     }
     settle_credit(h);
+    claim_flows(h, n, generation);
     install_flows(h, n);
     execute_packets(h, n);
     for (unsigned i = 0; i < n; i++) {

@@ -130,10 +130,12 @@ user_handlers_destroy(struct user_dp *u)
 static void
 fill_upcall(struct dp_upcall *up, unsigned handler, struct packet *p, const struct flow_key *key, const struct upcall_cookie *cookie)
 {
-    *up = (struct dp_upcall){.packet = p, .key = *key, .action = cookie != NULL, .recv_handler = handler};
-    if (cookie) {
-        up->cookie = *cookie;
-    }
+    up->packet = p;
+    up->key = *key;
+    up->has_ufid = false;
+    up->action = cookie != NULL;
+    up->cookie = cookie ? *cookie : (struct upcall_cookie){0};
+    up->recv_handler = handler;
 }
 
 /* 'cookie' NULL: no flow matches. Takes the packet. */

@@ -365,7 +365,7 @@ field_get_mask(const struct field *f, const struct flow_key *mask, union field_v
     value_store(x, f->n_bytes, v);
 }
 
-static void
+void
 field_or_mask(const struct field *f, u128 x, struct flow_key *mask)
 {
     if (f->place == FIELD_PORT16) {

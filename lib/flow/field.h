@@ -146,6 +146,7 @@ uint64_t subfield_get(const struct subfield *, const struct flow_key *);        
 void subfield_set(const struct subfield *, uint64_t, struct flow_key *);                 /* n_bits <= 64. */
 void subfield_get_wide(const struct subfield *, const struct flow_key *, union field_value *); /* Right-aligned big-endian in 16 bytes. */
 void subfield_set_wide(const struct subfield *, const union field_value *, struct flow_key *);
+void subfield_move(const struct subfield *src, const struct subfield *dst, struct flow_key *);
 void subfield_unwildcard(const struct subfield *, struct flow_key *mask);
 void subfield_format(const struct subfield *, struct buf *); /* NXM name and [a..b], as ovs-actions(7). */
 const char *field_nxm_name(const struct field *);            /* "NXM_OF_IN_PORT", "OXM_OF_..." as the installed tools print in move and load. */

@@ -48,12 +48,15 @@ subfield_set_wide(const struct subfield *sf, const union field_value *v, struct 
 }
 
 void
+subfield_move(const struct subfield *src, const struct subfield *dst, struct flow_key *key)
+{
+    set(dst, get(src, key), key);
+}
+
+void
 subfield_unwildcard(const struct subfield *sf, struct flow_key *mask)
 {
-    union field_value v;
-
-    value_store(low_bits128(sf->n_bits) << sf->ofs, sf->field->n_bytes, &v);
-    field_set_mask(sf->field, &v, mask);
+    field_or_mask(sf->field, low_bits128(sf->n_bits) << sf->ofs, mask);
 }
 
 void

@@ -33,4 +33,6 @@ value_store(u128 x, unsigned n_bytes, union field_value *v)
     memcpy(v->b, w, sizeof w);
 }
 
+void field_or_mask(const struct field *, u128 bits, struct flow_key *mask); /* Looks at these bits of the field, too. */
+
 #endif

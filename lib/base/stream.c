@@ -23,12 +23,8 @@ COUNTER(stream_handshake_timeout, "A TLS peer did not complete its handshake in 
 COUNTER(stream_tls_failed, "A TLS peer's handshake or record was refused.");
 
 #define HANDSHAKE_MS 15000
-#define RECEIVE_BYTES (16 * 1024) /* At once. */
 #define RECEIVE_TIMES 16          /* Of one stream in one turn of the loop. */
-#define PROMPT_US 50              /* How long the next request of a prompt peer is looked for before the loop sleeps. */
-#define PROMPT_ASLEEP_US 150      /* The same request as seen by who sleeps: waking takes its time. */
-#define PROMPT_REQUESTS 16        /* In a row that make a peer a prompt one. */
-#define PROMPT_TIMES 64           /* Its RECEIVE_TIMES: about a millisecond in which others wait, and a way through the loop is spared. */
+#define PROMPT_TIMES 64           /* Of a prompt one: about a millisecond in which others wait, and a way through the loop is spared. */
 #define SEND_BUFFER (2 << 20)     /* Of a unix socket: whoever reads a long answer finds more of it while the daemon does something else. */
 
 struct stream {
@@ -39,9 +35,6 @@ struct stream {
     struct stream_target target; /* Of an active stream. */
     enum stream_kind kind;
     bool accepted, open, dead, paused;
-    bool sent;         /* Since it was last received from. */
-    unsigned n_prompt; /* Requests that soon followed an answer; late ones halve it. */
-    int64_t answered;  /* When the last answer was sent, us. */
     bool *gone; /* Set by stream_close(), for a caller of readable(). */
     size_t low, high;
 
@@ -53,8 +46,9 @@ struct stream {
     int error;                /* What the timer hands over. */
     struct evbuffer *early;
     struct bufferevent *bev;
-    struct loop_fd *reading; /* With 'received', unless it is TLS, when the bufferevent reads. */
-    struct evbuffer *received;
+    struct loop_fd *reading; /* Into 'in', unless it is TLS, when the bufferevent reads. */
+    struct stream_in in;
+    struct loop_timer *again; /* A prompt peer is looked for again after the others had their turn. */
 };
 
 static void try_next_address(struct stream *);
@@ -96,10 +90,9 @@ shut(struct stream *s)
     }
     loop_fd_del(s->reading);
     s->reading = NULL;
-    if (s->received) {
-        evbuffer_free(s->received);
-        s->received = NULL;
-    }
+    loop_timer_del(s->again);
+    s->again = NULL;
+    stream_in_free(&s->in);
     if (s->bev) {
         SSL *ssl = s->kind == STREAM_TLS ? bufferevent_openssl_get_ssl(s->bev) : NULL;
 
@@ -156,17 +149,11 @@ die(struct stream *s, int error)
     }
 }
 
-static struct evbuffer *
-input_of(const struct stream *s)
-{
-    return s->received ? s->received : s->bev ? bufferevent_get_input(s->bev) : NULL;
-}
-
 /* May more be received? */
 static bool
 has_room(const struct stream *s)
 {
-    return !s->paused && (!s->high || evbuffer_get_length(s->received) < s->high);
+    return !s->paused && (!s->high || stream_in_bytes(&s->in).len < s->high);
 }
 
 static void
@@ -177,58 +164,34 @@ watch_input(struct stream *s)
     }
 }
 
-/* Appends what there is to 'received'. How many bytes, 0 at the end of the stream, or -errno. */
-static ssize_t
-receive(struct stream *s)
+/* Hands over what was received. False when the stream is gone or dead. */
+static bool
+deliver(struct stream *s)
 {
-    struct evbuffer_iovec room;
-    ssize_t n;
+    bool gone = false;
 
-    evbuffer_reserve_space(s->received, RECEIVE_BYTES, &room, 1);
-    n = recv(bufferevent_getfd(s->bev), room.iov_base, room.iov_len, MSG_DONTWAIT);
-    if (n < 0) {
-        n = -errno;
+    if (stream_in_bytes(&s->in).len >= s->low) {
+        s->gone = &gone;
+        s->ops->readable(s, s->arg);
+        if (gone) {
+            return false;
+        }
+        s->gone = NULL;
     }
-    room.iov_len = n > 0 ? (size_t) n : 0;
-    evbuffer_commit_space(s->received, &room, 1);
-    return n;
+    return !s->dead;
 }
 
-/* Notes how soon after an answer the peer has something to say again. One that was prompt for long may be late once: it may have lost its processor. */
-static void
-note_promptness(struct stream *s)
-{
-    if (s->sent) {
-        s->n_prompt = now_us() - s->answered < PROMPT_ASLEEP_US ? MIN(s->n_prompt + 1, 2 * PROMPT_REQUESTS) : s->n_prompt / 2;
-    }
-}
-
-/* Of a peer that sends request after request and waits for each answer. To sleep between them and to be woken again costs the daemon as much as
- * to look for the next, and the peer twice the time. What can be done meanwhile is done. -EAGAIN when it does not come. */
-static ssize_t
-receive_next_request(struct stream *s)
-{
-    ssize_t n;
-
-    loop_run_spare(s->loop);
-    do {
-        n = receive(s);
-    } while (n == -EAGAIN && now_us() - s->answered < PROMPT_US);
-    if (n == -EAGAIN) {
-        s->n_prompt /= 2;
-    }
-    return n;
-}
-
-/* A peer that got no answer is likely to have sent more meanwhile: it is looked for before the loop sleeps. */
+/* A peer that got no answer is likely to have sent more meanwhile: it is looked for before the loop sleeps. 'events' is 0 when nothing is known to be there. */
 static void
 receive_all(short events, void *s_)
 {
     struct stream *s = s_;
-    bool gone = false;
+    struct stream_in *in = &s->in;
+    int fd = bufferevent_getfd(s->bev);
 
-    for (unsigned i = 0; i < (s->n_prompt < PROMPT_REQUESTS ? RECEIVE_TIMES : PROMPT_TIMES) && has_room(s); i++) {
-        ssize_t n = s->sent && i ? receive_next_request(s) : receive(s);
+    loop_timer_stop(s->again);
+    for (unsigned i = 0; i < (stream_in_is_prompt(in) ? PROMPT_TIMES : RECEIVE_TIMES) && has_room(s); i++) {
+        ssize_t n = i || !events ? stream_in_receive_next(in, fd, s->loop) : stream_in_receive(in, fd);
 
         if (n <= 0) {
             if (n != -EAGAIN && n != -EINTR) {
@@ -236,21 +199,20 @@ receive_all(short events, void *s_)
             }
             return;
         }
-        note_promptness(s);
-        s->sent = false;
-        if (evbuffer_get_length(s->received) >= s->low) {
-            s->gone = &gone;
-            s->ops->readable(s, s->arg);
-            if (gone) {
-                return;
-            }
-            s->gone = NULL;
-        }
-        if (s->dead || (s->sent && s->n_prompt < PROMPT_REQUESTS)) {
+        if (!deliver(s) || (in->answered && !stream_in_is_prompt(in))) {
             return;
         }
     }
     watch_input(s);
+    if (in->answered && has_room(s)) {
+        loop_timer_set(s->again, 0);
+    }
+}
+
+static void
+receive_again(void *s)
+{
+    receive_all(0, s);
 }
 
 static void
@@ -382,7 +344,7 @@ adopt(struct stream *s, int fd)
         loop_timer_set(s->timer, HANDSHAKE_MS);
     } else {
         s->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
-        s->received = evbuffer_new();
+        s->again = loop_timer_add(s->loop, receive_again, s);
         s->reading = loop_fd_add(s->loop, fd, has_room(s) ? EV_READ : 0, receive_all, s);
     }
     if (s->kind == STREAM_UNIX) {
@@ -394,7 +356,7 @@ adopt(struct stream *s, int fd)
     }
     bufferevent_setwatermark(s->bev, EV_READ, s->low, s->high);
     bufferevent_setcb(s->bev, on_readable, on_drained, on_event, s);
-    bufferevent_enable(s->bev, s->paused || s->received ? EV_WRITE : EV_READ | EV_WRITE);
+    bufferevent_enable(s->bev, s->paused || s->reading ? EV_WRITE : EV_READ | EV_WRITE);
     return 0;
 }
 
@@ -569,8 +531,6 @@ stream_send(struct stream *s, const void *data, size_t n)
     if (s->dead) {
         return;
     }
-    s->sent = true;
-    s->answered = now_us();
     if (s->open) {
         size_t sent = send_at_once(s, data, n);
 
@@ -583,6 +543,7 @@ stream_send(struct stream *s, const void *data, size_t n)
         }
         evbuffer_add(s->early, data, n);
     }
+    stream_in_answered(&s->in);
 }
 
 size_t
@@ -595,22 +556,29 @@ stream_backlog(const struct stream *s)
 struct slice
 stream_peek(struct stream *s)
 {
-    struct evbuffer *input = input_of(s);
-    size_t len = input ? evbuffer_get_length(input) : 0;
+    struct evbuffer *input;
+    size_t len;
 
+    if (s->kind != STREAM_TLS || !s->bev) {
+        return stream_in_bytes(&s->in);
+    }
+    input = bufferevent_get_input(s->bev);
+    len = evbuffer_get_length(input);
     return slice_of(len ? evbuffer_pullup(input, (ev_ssize_t) len) : NULL, len);
 }
 
 void
 stream_consume(struct stream *s, size_t n)
 {
-    if (s->bev) {
-        bool had_room = s->received && has_room(s);
+    if (s->reading) {
+        bool had_room = has_room(s);
 
-        evbuffer_drain(input_of(s), n);
+        stream_in_take(&s->in, n);
         if (!had_room) {
             watch_input(s);
         }
+    } else if (s->bev) {
+        evbuffer_drain(bufferevent_get_input(s->bev), n);
     }
 }
 
@@ -618,7 +586,7 @@ void
 stream_pause(struct stream *s, bool paused)
 {
     s->paused = paused;
-    if (s->received) {
+    if (s->reading) {
         watch_input(s);
     } else if (s->bev && paused) {
         bufferevent_disable(s->bev, EV_READ);

@@ -52,6 +52,20 @@ xmemdup(const void *p, size_t size)
     return copy;
 }
 
+#define AHEAD_BYTES (16 * 1024) /* Less than what free() would give back. */
+#define PAGE_BYTES 4096
+
+void
+heap_touch_ahead(void)
+{
+    volatile char *p = xmalloc(AHEAD_BYTES);
+
+    for (size_t i = 0; i < AHEAD_BYTES; i += PAGE_BYTES) {
+        p[i] = 0;
+    }
+    free((void *) p);
+}
+
 char *
 xstrdup(const char *s)
 {

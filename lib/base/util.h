@@ -33,6 +33,7 @@ char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((malloc));
 
 /* Makes room for one more element of 'size' bytes in the array '*p' of which '*allocated' slots exist. */
 void array_grow(void *p, size_t *allocated, size_t size);
+void heap_touch_ahead(void); /* Has the system give the heap its next pages now, so that who is in a hurry later need not wait for them. */
 
 /* Prints 'fmt' on stderr, prefixed with the program's name, and exits with 'status'; 'error' (a positive errno or 0) is explained. */
 void fatal(int status, int error, const char *fmt, ...) PRINTF_LIKE(3, 4) NO_RETURN;

@@ -9,10 +9,12 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "lib/base/appctl.h"
 #include "lib/base/buf.h"
@@ -476,6 +478,84 @@ test_back_pressure(void **state)
     fixture_close(&f);
 }
 
+/* A peer of its own thread that sends request after request and waits for each answer. */
+struct conversation {
+    struct fixture f;
+    unsigned n_others; /* What others did meanwhile. */
+    struct loop_timer *other;
+    bool wrong;        /* An answer is not its request. */
+};
+#define N_REQUESTS 1000
+
+static void
+other_due(void *conversation)
+{
+    struct conversation *c = conversation;
+
+    c->n_others++;
+    loop_timer_set(c->other, 0);
+}
+
+/* Writes the request, in pieces that the other end may see one by one, and reads as much. */
+static bool
+ask(int fd, const char *request, char *answer, size_t len)
+{
+    for (size_t sent = 0, n; sent < len; sent += n) {
+        n = sent ? len - sent : (len + 1) / 2;
+        if (send(fd, request + sent, n, MSG_NOSIGNAL) != (ssize_t) n) {
+            return false;
+        }
+    }
+    return recv(fd, answer, len, MSG_WAITALL) == (ssize_t) len;
+}
+
+static void *
+ask_many(void *conversation)
+{
+    enum { LONGEST = 100000 };
+    struct conversation *c = conversation;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    char *request = xmalloc(LONGEST), *answer = xmalloc(LONGEST);
+
+    memcpy(address.sun_path, path_of("q.sock"), strlen(path_of("q.sock")) + 1);
+    c->wrong = connect(fd, (struct sockaddr *) &address, sizeof address) != 0;
+    for (unsigned i = 0; i < N_REQUESTS && !c->wrong; i++) {
+        size_t len = i % 100 == 99 ? LONGEST : 1 + i % 80;
+
+        memset(request, (int) i, len);
+        c->wrong = !ask(fd, request, answer, len) || memcmp(request, answer, len);
+    }
+    close(fd);
+    free(request);
+    free(answer);
+    return NULL;
+}
+
+/* Whoever asks without end is answered, but does not keep the loop from others. */
+static void
+test_prompt_peer(void **state)
+{
+    struct conversation c = {.wrong = false};
+    struct fixture *f = &c.f;
+    pthread_t peer;
+    char *error;
+
+    fixture_open(f);
+    assert_int_equal(stream_listen(f->loop, "punix:q.sock", 0, accepted, f, &f->listener, &error), 0);
+    c.other = loop_timer_add(f->loop, other_due, &c);
+    loop_timer_set(c.other, 0);
+    assert_int_equal(pthread_create(&peer, NULL, ask_many, &c), 0);
+    loop_run(f->loop);
+    pthread_join(peer, NULL);
+    assert_false(c.wrong);
+    assert_true(f->server_closed);
+    assert_int_equal(f->server_error, 0);
+    assert_true(c.n_others >= N_REQUESTS / 64);
+    loop_timer_del(c.other);
+    fixture_close(f);
+}
+
 static void
 count_json(json_t *json, void *n)
 {
@@ -674,6 +754,7 @@ main(void)
         cmocka_unit_test(test_tls),
         cmocka_unit_test(test_tls_garbage),
         cmocka_unit_test(test_back_pressure),
+        cmocka_unit_test(test_prompt_peer),
         cmocka_unit_test(test_splitter),
         cmocka_unit_test(test_appctl),
     };

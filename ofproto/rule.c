@@ -52,9 +52,12 @@ rule_actions_release(struct bridge *br, struct rule_actions *a)
 struct rule *
 rule_create(struct bridge *br, const struct flow_mod *fm, uint8_t table_id)
 {
-    struct rule *r = xzalloc(sizeof *r);
+    struct match_sparse *match = match_pack(&fm->match);
+    struct rule *r;
 
-    r->cr.match = match_pack(&fm->match);
+    classifier_prefetch(br->tables[table_id].cls, match, fm->priority); /* Where it will be inserted soon. */
+    r = xzalloc(sizeof *r);
+    r->cr.match = match;
     r->cr.priority = fm->priority;
     r->actions = rule_actions_intern(br, fm->actions.data, fm->actions.len);
     r->cookie = fm->new_cookie == UINT64_MAX ? 0 : fm->new_cookie;

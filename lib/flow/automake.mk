@@ -1,7 +1,7 @@
 # Sources of lib/flow.
 libsluice_a_SOURCES += \
 	lib/flow/action.def lib/flow/action.h lib/flow/classifier.c lib/flow/classifier.h lib/flow/classifier_lookup.c lib/flow/classifier_private.h \
-	lib/flow/cls_priority.c lib/flow/cls_table.c lib/flow/cls_table.h lib/flow/trie.c lib/flow/trie.h lib/flow/field.def lib/flow/field.h \
+	lib/flow/cls_prefix.c lib/flow/cls_priority.c lib/flow/cls_table.c lib/flow/cls_table.h lib/flow/trie.c lib/flow/trie.h lib/flow/field.def lib/flow/field.h \
 	lib/flow/field.c lib/flow/field_prereq.c lib/flow/key.c lib/flow/key.h lib/flow/key_layout.h lib/flow/match.c lib/flow/match.h lib/flow/packet.c lib/flow/packet.h lib/flow/packet_compose.c lib/flow/packet_edit.c lib/flow/packet_extract.c lib/flow/wire.h \
 	lib/flow/subfield.c lib/flow/wide.h
 unit_tests += tests/unit/test_flow_field tests/unit/test_flow_match

@@ -36,6 +36,8 @@ int classifier_set_prefix_fields(struct classifier *, const enum field_id *, siz
 size_t classifier_n_rules(const struct classifier *); /* Without hidden ones. */
 size_t classifier_n_subtables(const struct classifier *);
 
+/* The memory that an insert of such a rule will want is asked for: it is elsewhere each time. Main thread. */
+void classifier_prefetch(const struct classifier *, const struct match_sparse *, int32_t priority);
 /* Main thread, as what follows: it sees the rules as they will be, without those that are hidden from some version on.
  * Lookups see the rule from 'version' on, or at once if that is 0. A rule with the same match and priority is returned: unlinked, to be released after a grace
  * period, if 'version' is 0, else hidden from that version on. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inside of a classifier, shared by its writer (classifier.c) and its readers (classifier_lookup.c).
+// The inside of a classifier, shared by its writer (classifier.c), its readers (classifier_lookup.c) and cls_prefix.c.
 #ifndef LIB_FLOW_CLASSIFIER_PRIVATE_H
 #define LIB_FLOW_CLASSIFIER_PRIVATE_H 1
 
@@ -70,6 +70,8 @@ cls_rule_is_visible(const struct cls_rule *rule, uint32_t version)
 /* The field's bits, as a trie takes them: of a whole key or mask, or of words kept sparse. */
 void cls_prefix_value(const struct cls_prefix_field *, const struct flow_key *, struct trie_value *);
 void cls_prefix_value_sparse(const struct cls_prefix_field *, uint64_t map, const uint64_t *words, struct trie_value *);
+/* The length of the prefix that the mask has of a field; 0 if it has none of it or other bits. */
+unsigned cls_prefix_len(const struct cls_prefix_field *, uint64_t map, const uint64_t *mask);
 
 /* The hash goes on from the stage before. */
 static inline uint32_t

@@ -12,12 +12,19 @@ struct cls_priority_group {
     uint32_t *counts;
 };
 
-/* Position of the group, or where it belongs. */
+/* Position of the group, or where it belongs. Where there are many, there are mostly all of them, and the distance to the last one tells. */
 static uint32_t
 find_group(const struct cls_priorities *p, int32_t number)
 {
     uint32_t low = 0, high = p->n;
 
+    if (high && number >= p->groups[high - 1].number) {
+        int64_t guess = (int64_t) high - 1 - ((int64_t) number - p->groups[high - 1].number);
+
+        if (guess >= 0 && p->groups[guess].number == number) {
+            return (uint32_t) guess;
+        }
+    }
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
 
@@ -28,6 +35,16 @@ find_group(const struct cls_priorities *p, int32_t number)
         }
     }
     return low;
+}
+
+void
+cls_priorities_prefetch(const struct cls_priorities *p, int32_t priority)
+{
+    uint32_t at = find_group(p, priority >> 8);
+
+    if (at < p->n && p->groups[at].counts) {
+        __builtin_prefetch(&p->groups[at].counts[priority & 0xff], 1);
+    }
 }
 
 static void

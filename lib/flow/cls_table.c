@@ -174,6 +174,19 @@ cls_table_find(const struct cls_table *t, uint32_t hash, const uint64_t *words, 
     return NULL;
 }
 
+void
+cls_table_prefetch(const struct cls_table *t, uint32_t hash)
+{
+    const struct cls_slots *s = t->slots;
+
+    if (s) {
+        uint32_t i = place_of(hash, s->capacity);
+
+        __builtin_prefetch(&s->tags[i], 1);
+        __builtin_prefetch(&s->rules[i], 1);
+    }
+}
+
 /* A slot is hash << 32 | count; 0 was never used. */
 struct cls_hashes {
     uint32_t capacity;
@@ -225,6 +238,16 @@ hashes_resize(struct cls_hash_set *set)
     set->n_filled = n;
     __atomic_store_n(&set->hashes, is, __ATOMIC_RELEASE);
     rcu_postpone_free(was);
+}
+
+void
+cls_hash_set_prefetch(const struct cls_hash_set *set, uint32_t hash)
+{
+    const struct cls_hashes *h = set->hashes;
+
+    if (h) {
+        __builtin_prefetch(&h->slots[place_of(not_zero(hash), h->capacity)], 1);
+    }
 }
 
 void

@@ -15,6 +15,8 @@ struct cls_table {
     uint32_t n, n_filled;    /* Heads; slots that are not empty any more. */
 };
 
+/* The memory that a find or an insert of that hash will want is asked for. */
+void cls_table_prefetch(const struct cls_table *, uint32_t hash);
 void cls_table_insert(struct cls_table *, struct cls_rule *head); /* No head of the same match may be there. */
 void cls_table_replace(struct cls_table *, struct cls_rule *was, struct cls_rule *is);
 void cls_table_remove(struct cls_table *, struct cls_rule *head);
@@ -31,6 +33,7 @@ struct cls_hash_set {
     struct cls_hashes *hashes; /* RCU. */
     uint32_t n_filled;
 };
+void cls_hash_set_prefetch(const struct cls_hash_set *, uint32_t hash); /* As cls_table_prefetch(). */
 void cls_hash_set_add(struct cls_hash_set *, uint32_t hash);
 void cls_hash_set_remove(struct cls_hash_set *, uint32_t hash);
 bool cls_hash_set_has(const struct cls_hash_set *, uint32_t hash); /* RCU read section. */
@@ -41,6 +44,7 @@ struct cls_priorities {
     struct cls_priority_group *groups; /* Sorted by descending number. */
     uint32_t n, allocated;
 };
+void cls_priorities_prefetch(const struct cls_priorities *, int32_t priority); /* As cls_table_prefetch(). */
 void cls_priorities_add(struct cls_priorities *, int32_t priority);
 void cls_priorities_remove(struct cls_priorities *, int32_t priority);
 int32_t cls_priorities_max(const struct cls_priorities *); /* Must not be empty. */

@@ -403,13 +403,34 @@ field_unwildcard(const struct field *f, struct flow_key *mask)
     widen_icmp(f->id, mask);
 }
 
+/* The field is a member of its own, in wire order: most that matches are about. */
+static bool
+is_member(const struct field *f)
+{
+    return f->place == FIELD_BE && f->n_bits == 8 * f->size;
+}
+
+static void
+match_member(const struct field *f, const union field_value *value, const union field_value *mask, struct match *m)
+{
+    uint64_t bits = mask ? mask->be64 : UINT64_MAX, x = value->be64 & bits;
+
+    memcpy((uint8_t *) &m->mask + f->ofs, &bits, f->size);
+    memcpy((uint8_t *) &m->key + f->ofs, &x, f->size);
+}
+
 void
 field_match(const struct field *f, const union field_value *value, const union field_value *mask,
             struct match *m)
 {
-    u128 x = value_load(value, f->n_bytes);
-    u128 bits = mask ? value_load(mask, f->n_bytes) & field_full(f) : field_full(f);
+    u128 x, bits;
 
+    if (is_member(f)) {
+        match_member(f, value, mask, m);
+        return;
+    }
+    x = value_load(value, f->n_bytes);
+    bits = mask ? value_load(mask, f->n_bytes) & field_full(f) : field_full(f);
     if (f->id == FIELD_DL_VLAN && x == DL_VLAN_NONE) {
         m->key.vlan[0].tci = 0;
         m->mask.vlan[0].tci = UINT16_MAX;

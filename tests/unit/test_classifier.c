@@ -8,6 +8,7 @@
 
 #include "lib/base/rcu.h"
 #include "lib/flow/classifier.h"
+#include "lib/flow/cls_table.h"
 
 struct rule {
     struct cls_rule cls;
@@ -538,6 +539,47 @@ test_readers_beside_a_writer(void **unused)
     rcu_drain();
 }
 
+/* Against plain counts: neighbours, wide gaps, and priorities above OpenFlow's. */
+static void
+check_priorities(uint32_t n_levels, int32_t distance)
+{
+    enum { N = 20000 };
+    unsigned *counts = xcalloc(n_levels, sizeof *counts);
+    uint32_t *levels = xcalloc(N, sizeof *levels), top;
+    struct cls_priorities p = {NULL, 0, 0};
+    uint64_t state = n_levels;
+
+    for (int i = 0; i < 2 * N; i++) {
+        if (i < N) {
+            levels[i] = next_random(&state) % n_levels;
+            counts[levels[i]]++;
+            cls_priorities_prefetch(&p, (int32_t) levels[i] * distance);
+            cls_priorities_add(&p, (int32_t) levels[i] * distance);
+        } else {
+            counts[levels[i - N]]--;
+            cls_priorities_remove(&p, (int32_t) levels[i - N] * distance);
+        }
+        if (i % 97 == 0) {
+            for (top = n_levels - 1; !counts[top]; top--) {
+            }
+            assert_int_equal(cls_priorities_max(&p), (int32_t) top * distance);
+        }
+    }
+    assert_int_equal(p.n, 0);
+    cls_priorities_destroy(&p);
+    free(levels);
+    free(counts);
+}
+
+static void
+test_priorities(void **unused)
+{
+    check_priorities(65536, 1);
+    check_priorities(200, 300);
+    check_priorities(40, 50000);
+    check_priorities(16, 1 << 24);
+}
+
 int
 main(void)
 {
@@ -546,6 +588,7 @@ main(void)
         cmocka_unit_test(test_prefix_fields_change),
         cmocka_unit_test(test_masks_are_small),
         cmocka_unit_test(test_same_match_in_many_priorities),
+        cmocka_unit_test(test_priorities),
         cmocka_unit_test(test_loose_visits_and_overlaps),
         cmocka_unit_test(test_many_rules),
         cmocka_unit_test(test_behind_and_caught_up),

@@ -102,6 +102,9 @@ xl_set_execute(struct xl *xl)
 {
     struct buf list = BUF_EMPTY;
 
+    if (!xl->action_set.len) {
+        return; /* As for nearly all packets. */
+    }
     put_list(&xl->action_set, &list);
     buf_clear(&xl->action_set);
     if (list.len) {

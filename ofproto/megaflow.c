@@ -80,11 +80,10 @@ create(dp_ufid ufid, const struct flow_key *key, const struct outcome *o)
 }
 
 struct megaflow *
-megaflow_create(struct megaflows *mfs, const struct flow_key *key, const struct flow_key *mask, const struct translate_out *out, const struct buf *actions,
-                uint64_t generation)
+megaflow_create(struct megaflows *mfs, dp_ufid ufid, const struct flow_key *key, const struct translate_out *out, const struct buf *actions, uint64_t generation)
 {
-    const struct outcome *o = outcome_get(mfs->outcomes, mask, out->effects, out->n_effects, actions->data, actions->len);
-    struct megaflow *mf = create(dp_ufid_of(key, mask), key, o);
+    const struct outcome *o = outcome_get(mfs->outcomes, &out->mask, out->effects, out->n_effects, actions->data, actions->len);
+    struct megaflow *mf = create(ufid, key, o);
 
     mf->generation = generation;
     return mf;

@@ -35,10 +35,10 @@ size_t megaflows_max(const struct megaflows *);     /* Since the start. */
 size_t megaflows_average(const struct megaflows *); /* Moving, over cycles. */
 void megaflows_note_cycle(struct megaflows *);      /* Revalidator: moves the average. */
 
-/* A megaflow out of a translation; key and mask with the datapath's in_port, and the datapath's actions. Not in the table yet. RCU read section (rules are
+/* A megaflow out of a translation, with the datapath's ufid, key, mask (in the translation) and actions. Not in the table yet. RCU read section (rules are
  * referenced). */
-struct megaflow *megaflow_create(struct megaflows *, const struct flow_key *key, const struct flow_key *mask, const struct translate_out *,
-                                 const struct buf *actions, uint64_t generation);
+struct megaflow *megaflow_create(struct megaflows *, dp_ufid, const struct flow_key *key, const struct translate_out *, const struct buf *actions,
+                                 uint64_t generation);
 /* An adopted one: what an earlier daemon left in the datapath; it wants translation at once. */
 struct megaflow *megaflow_adopt(struct megaflows *, const struct dp_flow_dumped *);
 void megaflow_match(const struct megaflow *, struct flow_key *key, struct flow_key *mask); /* Either may be NULL. */

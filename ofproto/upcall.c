@@ -37,6 +37,7 @@ struct handler {
     struct dp_upcall upcalls_in[BATCH];
     struct translate_out out[BATCH];
     struct bridge *missed[BATCH];    /* Which translated a packet that wants a megaflow; NULL: it wants none. */
+    dp_ufid ufids[BATCH];            /* Of that. */
     struct megaflow *flows[BATCH];   /* Put into the table by this batch, to be installed; NULL: none. */
     struct buf flow_actions[BATCH];
     struct credit credit;
@@ -87,28 +88,50 @@ post_main_effects(struct datapath *d, struct translate_out *out)
     loop_post(d->ofproto->loop, apply_in_main, e);
 }
 
+static void
+note_duplicate(struct datapath *d, dp_ufid ufid)
+{
+    COUNTER_INC(upcall_flow_duplicate);
+    place_flow_missed(d->place, ufid);
+}
+
+/* Is there to be a megaflow for packet 'i'? Then its mask is the datapath's from now on, and 'ufids' has its ufid. */
+static bool
+wants_flow(struct handler *h, unsigned i)
+{
+    struct datapath *d = h->upcalls->datapath;
+    const struct flow_key *key = &h->upcalls_in[i].key;
+    struct translate_out *out = &h->out[i];
+
+    if (!h->missed[i] || !out->cacheable || !__atomic_load_n(&d->forwarding, __ATOMIC_ACQUIRE)) {
+        return false;
+    }
+    datapath_mask_from_translate(d, key, &out->mask);
+    h->ufids[i] = dp_ufid_of(key, &out->mask);
+    if (megaflows_find(d->megaflows, h->ufids[i])) {
+        note_duplicate(d, h->ufids[i]);
+        return false;
+    }
+    return true;
+}
+
 /* Makes the megaflow and claims its ufid; installing comes with the rest of the batch. */
 static struct megaflow *
-claim_flow(struct datapath *d, const struct flow_key *dp_key, const struct translate_out *out, uint64_t generation, const struct bridge *br,
-           struct buf *actions)
+claim_flow(struct handler *h, unsigned i, uint64_t generation)
 {
-    struct flow_key mask = out->mask;
+    struct datapath *d = h->upcalls->datapath;
+    struct buf *actions = &h->flow_actions[i];
     struct megaflow *mf;
 
-    if (!out->cacheable || !__atomic_load_n(&d->forwarding, __ATOMIC_ACQUIRE)) {
-        return NULL;
-    }
     if (megaflows_n(d->megaflows) >= d->ofproto->config.flow_limit) {
         COUNTER_INC(upcall_flow_limit);
         return NULL;
     }
-    datapath_mask_from_translate(d, dp_key, &mask);
     buf_clear(actions);
-    megaflow_datapath_actions(out, br->id, actions);
-    mf = megaflow_create(d->megaflows, dp_key, &mask, out, actions, generation);
+    megaflow_datapath_actions(&h->out[i], h->missed[i]->id, actions);
+    mf = megaflow_create(d->megaflows, h->ufids[i], &h->upcalls_in[i].key, &h->out[i], actions, generation);
     if (!megaflows_add(d->megaflows, mf)) {
-        COUNTER_INC(upcall_flow_duplicate);
-        place_flow_missed(d->place, mf->ufid);
+        note_duplicate(d, mf->ufid);
         megaflow_free(mf);
         return NULL;
     }
@@ -181,12 +204,17 @@ handle_one(struct handler *h, unsigned i)
     }
 }
 
-/* All of a batch, one after the other: each is a walk through memory that is far away, and the processor begins with the next before one has ended. */
+/* Each step for all of a batch: it is a walk through memory that is far away, and the processor begins with the next before one has ended. */
 static void
 claim_flows(struct handler *h, unsigned n, uint64_t generation)
 {
+    bool wanted[BATCH];
+
     for (unsigned i = 0; i < n; i++) {
-        h->flows[i] = h->missed[i] ? claim_flow(h->upcalls->datapath, &h->upcalls_in[i].key, &h->out[i], generation, h->missed[i], &h->flow_actions[i]) : NULL;
+        wanted[i] = wants_flow(h, i);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        h->flows[i] = wanted[i] ? claim_flow(h, i, generation) : NULL;
     }
 }
 

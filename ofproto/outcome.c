@@ -12,6 +12,7 @@ struct outcomes {
     pthread_mutex_t mutex; /* Held for a moment only. */
     struct htable all;     /* struct shared, by what is in it. */
     struct shared *last;   /* That somebody got: the next one often wants the same. NULL: it has gone. */
+    struct flow_key last_mask; /* Of that, whole. */
 };
 
 struct shared {
@@ -55,21 +56,24 @@ is_same(const void *a, const void *b, size_t size)
     return !size || !memcmp(a, b, size);
 }
 
-/* What effects_equal() does not see to be the same is kept twice. */
+/* But for their masks. What effects_equal() does not see to be the same is kept twice. */
+static bool
+does_same(const struct outcome *a, const struct outcome *b)
+{
+    return a->actions_len == b->actions_len && effects_equal(a->effects, a->n_effects, b->effects, b->n_effects)
+           && is_same(a->actions, b->actions, a->actions_len);
+}
+
 static bool
 equal(const struct outcome *a, const struct outcome *b)
 {
-    return a->map == b->map && a->actions_len == b->actions_len && is_same(a->mask, b->mask, outcome_n_words(a) * sizeof *a->mask)
-           && effects_equal(a->effects, a->n_effects, b->effects, b->n_effects) && is_same(a->actions, b->actions, a->actions_len);
+    return a->map == b->map && is_same(a->mask, b->mask, outcome_n_words(a) * sizeof *a->mask) && does_same(a, b);
 }
 
 /* NULL: there is none, and '*hash' is that of the wanted one. */
 static struct shared *
 find(const struct outcomes *os, const struct outcome *wanted, uint32_t *hash)
 {
-    if (os->last && equal(&os->last->o, wanted)) {
-        return os->last;
-    }
     *hash = hash_of(wanted);
     for (struct hnode *h = htable_first_with_hash(&os->all, *hash); h; h = htable_next_with_hash(h)) {
         struct shared *s = CONTAINER_OF(h, struct shared, node);
@@ -81,6 +85,7 @@ find(const struct outcomes *os, const struct outcome *wanted, uint32_t *hash)
     return NULL;
 }
 
+/* Nobody has it yet. */
 static struct shared *
 make(struct outcomes *os, const struct outcome *from)
 {
@@ -100,35 +105,49 @@ make(struct outcomes *os, const struct outcome *from)
     }
     s->o = (struct outcome){.actions = &effects[n], .actions_len = from->actions_len, .effects = effects, .n_effects = n, .map = from->map, .mask = s->data};
     s->owner = os;
-    s->refs = 1;
+    s->refs = 0;
+    return s;
+}
+
+/* One for the mask, which is not the last one's, or does something else. */
+static struct shared *
+find_or_make(struct outcomes *os, const struct flow_key *mask, struct outcome *wanted)
+{
+    const uint64_t *m = flow_key_cwords(mask);
+    uint64_t words[FLOW_KEY_WORDS];
+    struct shared *s;
+    unsigned n = 0;
+    uint32_t hash;
+
+    wanted->mask = words;
+    for (unsigned i = 0; i < FLOW_KEY_WORDS; i++) {
+        if (m[i]) {
+            wanted->map |= UINT64_C(1) << i;
+            words[n++] = m[i];
+        }
+    }
+    s = find(os, wanted, &hash);
+    if (!s) {
+        s = make(os, wanted);
+        htable_insert(&os->all, &s->node, s->o.n_effects == wanted->n_effects ? hash : hash_of(&s->o));
+    }
+    os->last = s;
+    os->last_mask = *mask;
     return s;
 }
 
 const struct outcome *
 outcome_get(struct outcomes *os, const struct flow_key *mask, const struct effect *effects, size_t n_effects, const void *actions, size_t actions_len)
 {
-    const uint64_t *m = flow_key_cwords(mask);
-    uint64_t words[FLOW_KEY_WORDS];
-    struct outcome wanted = {.actions = actions, .actions_len = actions_len, .effects = effects, .n_effects = n_effects, .mask = words};
+    struct outcome wanted = {.actions = actions, .actions_len = actions_len, .effects = effects, .n_effects = n_effects};
     struct shared *s;
-    unsigned n = 0;
-    uint32_t hash = 0;
 
-    for (unsigned i = 0; i < FLOW_KEY_WORDS; i++) {
-        if (m[i]) {
-            wanted.map |= UINT64_C(1) << i;
-            words[n++] = m[i];
-        }
-    }
     pthread_mutex_lock(&os->mutex);
-    s = find(os, &wanted, &hash);
-    if (s) {
-        s->refs++;
-    } else {
-        s = make(os, &wanted);
-        htable_insert(&os->all, &s->node, s->o.n_effects == n_effects ? hash : hash_of(&s->o));
+    s = os->last;
+    if (!s || memcmp(&os->last_mask, mask, sizeof *mask) || !does_same(&s->o, &wanted)) {
+        s = find_or_make(os, mask, &wanted);
     }
-    os->last = s;
+    s->refs++;
     pthread_mutex_unlock(&os->mutex);
     return &s->o;
 }

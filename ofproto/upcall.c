@@ -224,17 +224,17 @@ install_flows(struct handler *h, unsigned n)
     struct datapath *d = h->upcalls->datapath;
     struct dp_flow_put puts[BATCH];
     unsigned which[BATCH];
-    struct flow_key keys[BATCH], masks[BATCH];
+    struct flow_key keys[BATCH];
     size_t n_puts = 0;
 
     for (unsigned i = 0; i < n; i++) {
         struct megaflow *mf = h->flows[i];
 
         if (mf) {
-            megaflow_match(mf, &keys[n_puts], &masks[n_puts]);
+            flow_key_and(&keys[n_puts], &h->upcalls_in[i].key, &h->out[i].mask);
             puts[n_puts] = (struct dp_flow_put){.ufid = mf->ufid,
                                                 .key = &keys[n_puts],
-                                                .mask = &masks[n_puts],
+                                                .mask = &h->out[i].mask,
                                                 .actions = mf->outcome->actions,
                                                 .actions_len = mf->outcome->actions_len};
             which[n_puts++] = i;

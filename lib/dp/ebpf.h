@@ -134,6 +134,7 @@ struct ebpf {
     struct ebpf_flow *in_maps; /* By slot. */
     struct ebpf_deed *last_deed; /* And mask, that a flow was given: the next one often has the same. The deed NULL: it has gone. */
     uint32_t last_mask;
+    struct flow_key last_whole; /* Of that mask. */
     struct ebpf_mask_user masks[EBPF_MAX_MASKS];
     struct ebpf_space slots, acts, mask_ids;
     bool crowded; /* Flows stay with the daemon for want of room. */

@@ -473,31 +473,45 @@ ebpf_encode(const void *actions, size_t len, struct ebpf_act *acts, uint32_t *n)
     return e.why;
 }
 
+/* Does the match ask for something that no packet has which the programs see? */
 static bool
-is_in_packets(size_t word)
+asks_for_others(const struct flow_key *key, const struct flow_key *mask)
 {
-    return word >= EBPF_LAYER_FIRST || (word >= EBPF_META_FIRST && word < EBPF_META_FIRST + EBPF_META_WORDS);
+    const uint64_t *k = flow_key_cwords(key), *m = flow_key_cwords(mask);
+    uint64_t others = 0;
+
+    for (size_t i = 0; i < EBPF_META_FIRST; i++) {
+        others |= k[i] & m[i];
+    }
+    for (size_t i = EBPF_META_FIRST + EBPF_META_WORDS; i < EBPF_LAYER_FIRST; i++) {
+        others |= k[i] & m[i];
+    }
+    /* Nobody tracks connections before the programs. */
+    return others || key->ct_state & mask->ct_state || key->ct_zone & mask->ct_zone || key->ct_nw_proto & mask->ct_nw_proto;
+}
+
+static void
+encode_words(const struct flow_key *key, const struct flow_key *mask, size_t first, size_t n, uint64_t *words, struct ebpf_mask *to)
+{
+    const uint64_t *k = flow_key_cwords(key), *m = flow_key_cwords(mask);
+
+    for (size_t i = first; i < first + n; i++) {
+        if (m[i]) {
+            words[to->n] = k[i] & m[i];
+            to->words[to->n] = m[i];
+            to->at[to->n++] = (uint8_t) i;
+        }
+    }
 }
 
 bool
 ebpf_encode_key(const struct flow_key *key, const struct flow_key *mask, uint64_t words[EBPF_KEY_WORDS], struct ebpf_mask *to)
 {
-    const uint64_t *k = flow_key_cwords(key), *m = flow_key_cwords(mask);
-    bool possible = true;
-
     memset(words, 0, EBPF_KEY_WORDS * sizeof *words);
     memset(to, 0, sizeof *to);
-    for (size_t i = 0; i < FLOW_KEY_WORDS; i++) {
-        if (m[i] && is_in_packets(i)) {
-            words[to->n] = k[i] & m[i];
-            to->words[to->n] = m[i];
-            to->at[to->n++] = (uint8_t) i;
-        } else {
-            possible = possible && !(k[i] & m[i]);
-        }
-    }
-    /* Nobody tracks connections before the programs. */
-    return possible && !(key->ct_state & mask->ct_state) && !(key->ct_zone & mask->ct_zone) && !(key->ct_nw_proto & mask->ct_nw_proto);
+    encode_words(key, mask, EBPF_META_FIRST, EBPF_META_WORDS, words, to);
+    encode_words(key, mask, EBPF_LAYER_FIRST, EBPF_LAYER_WORDS, words, to);
+    return !asks_for_others(key, mask);
 }
 
 void

@@ -67,7 +67,7 @@ find_mask(const struct ebpf *e, const struct ebpf_mask *mask, const struct flow_
 {
     uint32_t i = 0;
 
-    if (is_mask(e, e->last_mask, mask, whole)) {
+    if (e->masks[e->last_mask].n_flows && !memcmp(&e->last_whole, whole, sizeof *whole)) {
         return e->last_mask;
     }
     while (i < EBPF_MAX_MASKS && !is_mask(e, i, mask, whole)) {
@@ -96,6 +96,7 @@ ebpf_mask_get(struct ebpf *e, const struct ebpf_mask *mask, const struct flow_ke
         ebpf_masks_publish(e);
     }
     e->last_mask = i;
+    e->last_whole = *whole;
     *id = (uint16_t) i;
     return 0;
 }

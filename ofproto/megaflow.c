@@ -13,6 +13,7 @@ struct megaflows {
     struct cds_lfht *table;
     struct outcomes *outcomes;
     size_t n, max, average; /* Atomic. */
+    size_t n_buckets;       /* Of the table. Revalidator. */
 };
 
 struct megaflows *
@@ -20,9 +21,10 @@ megaflows_create(void)
 {
     struct megaflows *mfs = xzalloc(sizeof *mfs);
 
-    /* It grows by the number of its elements: grown by the length of chains, which are long until it has grown, it becomes many times larger than it need be. It
-     * does so at eight elements a bucket: hence it is not small to begin with, 512 kB. */
-    mfs->table = cds_lfht_new_flavor(N_BUCKETS, N_BUCKETS, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, &urcu_qsbr_flavor, NULL);
+    /* It does not grow by itself, which would be at eight elements a bucket, or by chains that are long until it has grown, and then many times larger than it need
+     * be. Megaflows come faster than it is looked after: hence it is not small to begin with, 512 kB. */
+    mfs->n_buckets = N_BUCKETS;
+    mfs->table = cds_lfht_new_flavor(N_BUCKETS, N_BUCKETS, 0, 0, &urcu_qsbr_flavor, NULL);
     mfs->outcomes = outcomes_create();
     return mfs;
 }
@@ -48,7 +50,15 @@ megaflows_average(const struct megaflows *mfs)
 void
 megaflows_note_cycle(struct megaflows *mfs)
 {
-    __atomic_store_n(&mfs->average, (megaflows_average(mfs) + megaflows_n(mfs)) / 2, __ATOMIC_RELAXED);
+    size_t n = megaflows_n(mfs);
+
+    __atomic_store_n(&mfs->average, (megaflows_average(mfs) + n) / 2, __ATOMIC_RELAXED);
+    if (n > mfs->n_buckets) {
+        while (n > mfs->n_buckets) {
+            mfs->n_buckets *= 2;
+        }
+        cds_lfht_resize(mfs->table, mfs->n_buckets);
+    }
 }
 
 void

@@ -33,7 +33,8 @@ void megaflows_destroy(struct megaflows *);
 size_t megaflows_n(const struct megaflows *);
 size_t megaflows_max(const struct megaflows *);     /* Since the start. */
 size_t megaflows_average(const struct megaflows *); /* Moving, over cycles. */
-void megaflows_note_cycle(struct megaflows *);      /* Revalidator: moves the average. */
+/* Revalidator, between two cycles and outside of any RCU read section: moves the average, and gives the table as many buckets as there are megaflows. */
+void megaflows_note_cycle(struct megaflows *);
 
 /* A megaflow out of a translation, with the datapath's ufid, key, mask (in the translation) and actions. Not in the table yet. RCU read section (rules are
  * referenced). */

@@ -417,6 +417,7 @@ crosses(struct lab *lab)
 
     drain(lab);
     send_packet(lab, p);
+    await(lab, 2);
     if (lab->dp) {
         assert_int_equal(lab->dp->ops->recv(lab->dp, 0, &up, 1, 0), 0);
     }

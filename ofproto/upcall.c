@@ -208,13 +208,11 @@ handle_one(struct handler *h, unsigned i)
 static void
 claim_flows(struct handler *h, unsigned n, uint64_t generation)
 {
-    bool wanted[BATCH];
-
     for (unsigned i = 0; i < n; i++) {
-        wanted[i] = wants_flow(h, i);
+        h->missed[i] = wants_flow(h, i) ? h->missed[i] : NULL;
     }
     for (unsigned i = 0; i < n; i++) {
-        h->flows[i] = wanted[i] ? claim_flow(h, i, generation) : NULL;
+        h->flows[i] = h->missed[i] ? claim_flow(h, i, generation) : NULL;
     }
 }
 

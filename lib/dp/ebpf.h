@@ -182,6 +182,8 @@ ebpf_doubled(uint32_t n, uint32_t least)
 const char *ebpf_encode(const void *actions, size_t len, struct ebpf_act *, uint32_t *n);
 /* The mask as the programs have it, and the key's words under it; the rest is 0. false: no packet that the programs see can match. */
 bool ebpf_encode_key(const struct flow_key *key, const struct flow_key *mask, uint64_t words[EBPF_KEY_WORDS], struct ebpf_mask *);
+/* Has the key, under the mask, something in words that the programs see of no packet? */
+bool ebpf_is_beyond(const struct flow_key *key, const struct flow_key *mask);
 void ebpf_decode_key(const uint64_t words[EBPF_KEY_WORDS], const struct ebpf_mask *, struct flow_key *); /* The opposite, but for words that no packet has. */
 
 /* ebpf_hook.c. The program on a port's device; main thread. 0, or -errno and '*why' (caller frees) says what stands in the way. Where it has been elsewhere on the

@@ -473,9 +473,8 @@ ebpf_encode(const void *actions, size_t len, struct ebpf_act *acts, uint32_t *n)
     return e.why;
 }
 
-/* Does the match ask for something that no packet has which the programs see? */
-static bool
-asks_for_others(const struct flow_key *key, const struct flow_key *mask)
+bool
+ebpf_is_beyond(const struct flow_key *key, const struct flow_key *mask)
 {
     const uint64_t *k = flow_key_cwords(key), *m = flow_key_cwords(mask);
     uint64_t others = 0;
@@ -486,8 +485,7 @@ asks_for_others(const struct flow_key *key, const struct flow_key *mask)
     for (size_t i = EBPF_META_FIRST + EBPF_META_WORDS; i < EBPF_LAYER_FIRST; i++) {
         others |= k[i] & m[i];
     }
-    /* Nobody tracks connections before the programs. */
-    return others || key->ct_state & mask->ct_state || key->ct_zone & mask->ct_zone || key->ct_nw_proto & mask->ct_nw_proto;
+    return others;
 }
 
 static void
@@ -511,7 +509,8 @@ ebpf_encode_key(const struct flow_key *key, const struct flow_key *mask, uint64_
     memset(to, 0, sizeof *to);
     encode_words(key, mask, EBPF_META_FIRST, EBPF_META_WORDS, words, to);
     encode_words(key, mask, EBPF_LAYER_FIRST, EBPF_LAYER_WORDS, words, to);
-    return !asks_for_others(key, mask);
+    /* Nobody tracks connections before the programs. */
+    return !ebpf_is_beyond(key, mask) && !(key->ct_state & mask->ct_state) && !(key->ct_zone & mask->ct_zone) && !(key->ct_nw_proto & mask->ct_nw_proto);
 }
 
 void

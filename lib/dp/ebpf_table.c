@@ -115,19 +115,6 @@ ebpf_table_has(const struct ebpf *e, uint32_t slot)
     return link_to(e, slot);
 }
 
-/* What no packet has that the programs see. */
-static bool
-is_of_programs(const struct flow_key *key)
-{
-    const uint64_t *words = flow_key_cwords(key);
-    uint64_t others = 0;
-
-    for (size_t i = 0; i < EBPF_LAYER_FIRST; i++) {
-        others |= i < EBPF_META_FIRST || i >= EBPF_META_FIRST + EBPF_META_WORDS ? words[i] : 0;
-    }
-    return !others;
-}
-
 static bool
 find_in_tuple(const struct ebpf *e, const struct flow_key *key, uint16_t id, uint32_t *slot)
 {
@@ -159,7 +146,10 @@ ebpf_table_find(const struct ebpf *e, const struct flow_key *key, uint32_t *slot
     const struct ebpf_config *c = e->config;
     bool found = false;
 
-    for (uint32_t i = 0; is_of_programs(key) && !found && i < c->n_masks[c->active]; i++) {
+    if (ebpf_is_beyond(key, key)) {
+        return false;
+    }
+    for (uint32_t i = 0; !found && i < c->n_masks[c->active]; i++) {
         found = find_in_tuple(e, key, c->order[c->active][i], slot);
     }
     return found;

@@ -115,8 +115,9 @@ link set {port} up
         assert answer, result.stdout + result.stderr
         return int(answer[1])
 
-    def transfer(self, other, size, limit=20.0):
-        """Sends SIZE bytes to the other VM over a TCP connection. Returns how many arrived."""
+    def transfer(self, other, size, limit=20.0, begun=None):
+        """Sends SIZE bytes to the other VM over a TCP connection. Returns how many arrived. Calls BEGUN once when the first of them
+        are there; most of a large SIZE is then still to be sent, for the receiver does not read meanwhile."""
         with netns.inside(other.namespace):
             listener = socket.create_server((other.ip, 0))
         with netns.inside(self.namespace):
@@ -129,6 +130,8 @@ link set {port} up
         sender.start()
         arrived = 0
         while data := into.recv(1 << 16):
+            if begun and not arrived:
+                begun()
             arrived += len(data)
         sender.join()
         into.close()

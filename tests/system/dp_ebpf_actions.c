@@ -193,11 +193,13 @@ execute_one(struct lab *lab, const struct execution *x, const struct buf *action
     struct outputs expected = {.lab = lab, .again = again}, got = {.lab = lab};
     struct flow_key key = {.in_port = 1};
     struct packet *copy = packet_clone(p);
+    struct dp_upcall up;
 
     packet_extract(copy, &key);
     execute_actions(copy, &key, actions->data, actions->len, &expectations, &expected);
     send_packet(lab, p);
-    collect_as_much(lab, &got, &expected);
+    assert_int_equal(lab->dp->ops->recv(lab->dp, 0, &up, 1, 0), 0); /* The daemon executes what programs leave to it. */
+    collect(lab, &got);
     for (unsigned i = 0; i <= N_WIRES; i++) {
         if (!same_frames(&expected.frames[i], &got.frames[i])) {
             struct packet *was = packet_new(expected.frames[i].data, expected.frames[i].len);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <poll.h>
 #include <sched.h>
@@ -75,6 +76,20 @@ open_datapath(struct lab *lab)
     add_ports(lab);
 }
 
+static int
+open_marker(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *) &address, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *) &address, &len), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *) &address, len), 0);
+    return fd;
+}
+
 int
 set_up(void **state)
 {
@@ -90,6 +105,8 @@ set_up(void **state)
     rundir = xasprintf("/tmp/dp_ebpf-%d", (int) getpid()); /* Nothing is there; it names the pins. */
     setenv("OVS_RUNDIR", rundir, 1);
     free(rundir);
+    run("ip link set lo up");
+    lab->marker = open_marker();
     run("for x in in a b; do ip link add ${x}0 type veth peer name ${x}1 && "
         "sysctl -qw net.ipv6.conf.${x}0.disable_ipv6=1 net.ipv6.conf.${x}1.disable_ipv6=1; ip link set ${x}0 up; ip link set ${x}1 up || "
         "exit 1; done");
@@ -117,6 +134,7 @@ tear_down(void **state)
     for (unsigned i = 0; i < N_WIRES; i++) {
         close(lab->wires[i]);
     }
+    close(lab->marker);
     lab->dp->ops->close(lab->dp, true);
     loop_destroy(lab->loop);
     free(lab);
@@ -204,6 +222,22 @@ void
 send_packet(struct lab *lab, const struct packet *p)
 {
     assert_int_equal(send(lab->wires[0], p->data, p->len, 0), p->len);
+    settle(lab);
+}
+
+/* A processor takes packets that arrive at devices in their order. What left a port by the time that the first datagram came back has arrived at
+ * its wire when the second one does. */
+void
+settle(struct lab *lab)
+{
+    struct pollfd fd = {lab->marker, POLLIN, 0};
+    char c = 0;
+
+    for (unsigned hop = 0; hop < 2; hop++) {
+        assert_int_equal(send(lab->marker, &c, sizeof c, 0), sizeof c);
+        assert_int_equal(poll(&fd, 1, 10000), 1);
+        assert_int_equal(recv(lab->marker, &c, sizeof c, 0), sizeof c);
+    }
 }
 
 void
@@ -249,40 +283,11 @@ collect(struct lab *lab, struct outputs *o)
     uint8_t frame[MAX_FRAME];
     size_t n;
 
+    settle(lab);
     for (unsigned i = 0; i < N_WIRES; i++) {
         while ((n = wire_receive(lab->wires[i], frame)) > 0) {
             add_frame(&o->frames[i + 1], frame, n);
         }
-    }
-}
-
-static size_t
-n_bytes(const struct outputs *o)
-{
-    size_t n = 0;
-
-    for (unsigned i = 0; i <= N_WIRES; i++) {
-        n += o->frames[i].len;
-    }
-    return n;
-}
-
-void
-collect_as_much(struct lab *lab, struct outputs *o, const struct outputs *expected)
-{
-    struct pollfd fds[N_WIRES];
-    struct dp_upcall up;
-
-    for (unsigned i = 0; i < N_WIRES; i++) {
-        fds[i] = (struct pollfd){lab->wires[i], POLLIN, 0};
-    }
-    for (unsigned turns = 0; turns < 100; turns++) {
-        assert_int_equal(lab->dp->ops->recv(lab->dp, 0, &up, 1, 0), 0);
-        collect(lab, o);
-        if (n_bytes(o) >= n_bytes(expected)) {
-            break;
-        }
-        poll(fds, N_WIRES, 10);
     }
 }
 

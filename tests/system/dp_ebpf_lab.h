@@ -4,7 +4,7 @@
 //     wire in0 <-> in1 [port 1] datapath [port 2] a1 <-> a0 wire
 //                                        [port 3] b1 <-> b0 wire
 //
-// A packet that is sent into in0 has gone through the program when send() returns: all runs on one processor.
+// All runs on one processor. When send_packet() returns, the packet has gone through the programs, and what they put out is at the wires.
 #ifndef TESTS_SYSTEM_DP_EBPF_LAB_H
 #define TESTS_SYSTEM_DP_EBPF_LAB_H 1
 
@@ -17,6 +17,7 @@ struct lab {
     struct loop *loop;
     struct dp *dp;
     int wires[N_WIRES];
+    int marker; /* A datagram that is sent into it comes back out of it, by the way of the loopback device. */
     uint64_t random;
     uint32_t min_len; /* Of packets that actions are tried on. */
 };
@@ -38,7 +39,9 @@ void ask_for_xdp(struct lab *, uint32_t port, const char *kind);
 uint32_t rnd(struct lab *, uint32_t n); /* Less than 'n'. */
 /* A packet, if 'damaged' perhaps with some bytes that are not as they should be, perhaps cut short. */
 struct packet *random_packet(struct lab *, bool damaged);
-void send_packet(struct lab *, const struct packet *); /* Into port 1. */
+void send_packet(struct lab *, const struct packet *); /* Into port 1, and settles. */
+/* Returns when the kernel has done all that packets sent so far are in for: send() leaves that to another thread where much is to do. */
+void settle(struct lab *);
 void print_packet(const struct packet *);
 
 void parse_actions(const char *text, struct buf *);
@@ -48,10 +51,8 @@ void got_why(const struct dp_flow_dumped *, void *why);                     /* F
 void add_frame(struct buf *, const void *data, size_t len);
 /* One frame that arrived at the wire, its outer tag in place again, of MAX_FRAME bytes at most; 0: none. */
 size_t wire_receive(int fd, uint8_t *frame);
-void collect(struct lab *, struct outputs *); /* What is there. */
+void collect(struct lab *, struct outputs *); /* All that came out, after settling. */
 void drain(struct lab *);                     /* What earlier tests left at the wires. */
-/* What is expected may be a moment on its way where the kernel puts work off. */
-void collect_as_much(struct lab *, struct outputs *, const struct outputs *expected);
 
 /* dp_ebpf_actions.c */
 void test_actions_are_those_of_the_executor(void **state);

@@ -186,7 +186,7 @@ a_flow_lives_in_tc(void **state)
     assert_int_equal(in_dp, 0);
     for (int i = 0; i < 3; i++) {
         send_udp(lab, 9);
-        assert_int_equal(wire_catch(lab->wire_b, frame, sizeof frame, 200), lab->frame_len);
+        assert_int_equal(wire_catch(lab->wire_b, frame, sizeof frame, 2000), lab->frame_len);
     }
     s = dump(lab, false);
     assert_int_equal(s.n, 1);
@@ -270,7 +270,7 @@ filters_are_adopted_or_swept(void **state)
     put(lab, 12, &actions, false, 0);
     settle(lab, 1);
     send_udp(lab, 12);
-    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 200) > 0);
+    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 2000) > 0);
     place_destroy(lab->place, true);
     run("tc filter show dev a1 ingress | grep -q flower");
 
@@ -316,11 +316,11 @@ turning_off_takes_flows_back(void **state)
     put(lab, 14, &actions, false, 0);
     settle(lab, 1);
     send_udp(lab, 14);
-    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 200) > 0);
+    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 2000) > 0);
     place_configure(lab->place, false, PLACE_POLICY_NONE);
     run("! tc filter show dev a1 ingress | grep -q flower");
     send_udp(lab, 14);
-    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 200) > 0);
+    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 2000) > 0);
     s = dump(lab, true);
     assert_int_equal(s.n, 1);
     assert_int_equal(s.state.tier, PLACE_DP);
@@ -346,7 +346,7 @@ a_lost_filter_comes_back(void **state)
     dump(lab, true);
     settle(lab, 1);
     send_udp(lab, 15);
-    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 200) > 0);
+    assert_true(wire_catch(lab->wire_b, frame, sizeof frame, 2000) > 0);
     assert_int_equal(dump(lab, true).n, 1);
     del(lab, 15);
     place_destroy(lab->place, false);

@@ -157,7 +157,7 @@ def test_statistics_survive_ageing(switch, lan):
         for _ in range(20):
             first.send(datagram(first, second, 4000))
         until(lambda: "dst=4000" not in switch.appctl("dpctl/dump-flows"), "the flow is gone", limit=20)
-        assert bridge.flow("udp,tp_dst=4000").packets == 20
+        equals(lambda: bridge.flow("udp,tp_dst=4000").packets, 20, "what it counted")
         first.send(datagram(first, second, 4000))
         equals(lambda: bridge.flow("udp,tp_dst=4000").packets, 21, "one more is counted")
     finally:

@@ -11,27 +11,31 @@ INTERVAL = 0.01
 
 
 def lost_while(first, second, action, after=100):
-    """Pings every 10 ms, lets ACTION happen meanwhile, and returns how many of how many echo requests went unanswered."""
+    """Pings every 10 ms, lets ACTION happen meanwhile, and returns how many of how many echo requests went unanswered: of those up to the
+    last that was answered, for one may be on its way when it ends."""
     pinger = first.start("ping", "-n", "-i", str(INTERVAL), "-W", "1", second.ip)
+    answered = set()
+
+    def answer(line):
+        if number := re.search(r"bytes from .* icmp_seq=(\d+)", line):
+            answered.add(int(number[1]))
+
+    def answers(wanted):
+        while len(answered) < wanted:
+            line = pinger.stdout.readline()
+            assert line, "ping ended: " + pinger.stderr.read()
+            answer(line)
+
     try:
-        seen = 0
-
-        def answers(wanted):
-            nonlocal seen
-            while seen < wanted:
-                line = pinger.stdout.readline()
-                assert line, "ping ended: " + pinger.stderr.read()
-                seen += "bytes from" in line
-            return True
-
         answers(50)
         action()
-        answers(seen + after)
+        answers(len(answered) + after)
     finally:
         pinger.send_signal(2)
         rest = pinger.communicate(timeout=30)[0]
-    sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", rest).groups())
-    return sent - received, sent
+    for line in rest.splitlines():
+        answer(line)
+    return max(answered) - len(answered), max(answered)
 
 
 @pytest.fixture

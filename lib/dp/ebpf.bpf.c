@@ -56,7 +56,7 @@ forward(struct __sk_buff *skb, struct scratch *s, const struct ebpf_config *conf
     if (flow) {
         todo.whole = *(const volatile uint64_t *) &flow->todo.whole;
     }
-    if (!flow || todo.flags & EBPF_FLOW_SLOW || (todo.flags & EBPF_FLOW_LABELS && !can_label(skb, s))) {
+    if (!flow || todo.flags & EBPF_FLOW_SLOW || (todo.flags & EBPF_FLOW_LABELS && !can_label(skb))) {
         upcall(skb, s, NULL, EBPF_MAX_PACKET);
         return again ? end_packet(skb, s, 0) : TC_ACT_SHOT;
     }

@@ -10,6 +10,7 @@
 #define LIB_DP_EBPF_COPY_BPF_H 1
 
 #define SAVED_TAGS 4
+#define MAX_TAGS 16 /* Of a packet whose labels change. */
 #define SAVED_BYTES 128
 #define SAVED_L4 64
 #define MAX_WRITE 24 /* How far from where a field is written a checksum is written too. */
@@ -24,6 +25,9 @@ struct save {
     uint32_t n_tags, tag[SAVED_TAGS]; /* In the packet's data too: tpid << 16 | tci, the outermost first. */
     uint32_t saved_end, saved_l4;     /* These four as in struct scratch. */
     int32_t pushed, lowest;
+    uint32_t relabelled;
+    uint32_t bare_len; /* Of the packet without these tags. */
+    uint8_t type[2];   /* Behind them. */
     union ebpf_todo rest;        /* From EBPF_ACT_RESTORE on: when nothing is left to do with the copy. */
 };
 
@@ -82,6 +86,7 @@ save_tags(struct __sk_buff *skb, struct save *v)
         v->n_tags++;
         v->at += 4;
     }
+    v->bare_len = skb->len - (v->at - MACS);
     v->at += 2;
 }
 
@@ -135,6 +140,7 @@ save(struct __sk_buff *skb, struct scratch *s, uint32_t what)
     v->pushed = s->pushed;
     v->saved_end = s->saved_end;
     v->saved_l4 = s->saved_l4;
+    v->relabelled = s->relabelled;
     s->lowest = s->pushed;
     __builtin_memcpy((uint64_t *) &v->key + EBPF_META_FIRST, (uint64_t *) &s->key + EBPF_META_FIRST, EBPF_META_WORDS * 8);
     if (what & EBPF_SAVE_KEY) {
@@ -145,6 +151,9 @@ save(struct __sk_buff *skb, struct scratch *s, uint32_t what)
     }
     if (what & EBPF_SAVE_BYTES) {
         save_bytes(skb, s, v);
+    }
+    if (what & EBPF_SAVE_LABELS && bpf_skb_load_bytes(skb, v->at - 2, v->type, sizeof v->type)) {
+        return -1;
     }
     s->depth++;
     return 0;
@@ -185,6 +194,53 @@ restore_tags(struct __sk_buff *skb, struct scratch *s, const struct save *v)
     return 0;
 }
 
+/* Tags and labels, wherever among each other they came and went. Without tags the packet is too long or too short by what labels are. Where it is too long, what is too
+ * much is made look like tags, and goes with them; where it is too short, tags are pushed. The kernel reads the Ethertype behind the last that is popped, and if that
+ * is another tag's, of a packet that has more than are saved, takes it out too. What is behind is restore_bytes()'s. */
+static __always_inline int
+restore_head(struct __sk_buff *skb, const struct save *v)
+{
+    const uint8_t tag[4] = {0x81};
+    uint32_t at = MACS + sizeof tag, too_long, too_short;
+
+    for (unsigned i = 0; i < MAX_TAGS && skb->vlan_present; i++) {
+        pop_tag(skb);
+    }
+    too_long = skb->len > v->bare_len ? (skb->len - v->bare_len) / sizeof tag : 0;
+    too_short = skb->len < v->bare_len ? (v->bare_len - skb->len) / sizeof tag : 0;
+    /* One beside the packet and one in it at least. */
+    for (unsigned i = 0; i < 2 + EBPF_MAX_RELABELS; i++) {
+        if (i < 2 + too_short && bpf_skb_vlan_push(skb, bpf_htons(0x8100), 0)) {
+            return -1;
+        }
+    }
+    for (unsigned i = 0; i < EBPF_MAX_RELABELS; i++) {
+        if (i < too_long) {
+            if (bpf_skb_store_bytes(skb, at, tag, sizeof tag, 0)) {
+                return -1;
+            }
+            at += sizeof tag;
+        }
+    }
+    if (bpf_skb_store_bytes(skb, at, v->type, sizeof v->type, 0)) {
+        return -1;
+    }
+    for (unsigned i = 0; i < 2 + EBPF_MAX_RELABELS; i++) {
+        if (i < 2 + too_long) {
+            pop_tag(skb);
+        }
+    }
+    if (skb->len + (skb->vlan_present ? sizeof tag : 0) != v->bare_len) {
+        return -1;
+    }
+    for (unsigned i = SAVED_TAGS; i-- > 0;) {
+        if (i < v->n_tags && bpf_skb_vlan_push(skb, bpf_htons((uint16_t) (v->tag[i] >> 16)), (uint16_t) v->tag[i])) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static __always_inline int
 restore_bytes(struct __sk_buff *skb, const struct save *v)
 {
@@ -201,8 +257,19 @@ restore(struct __sk_buff *skb, struct scratch *s, uint32_t what)
 {
     uint32_t depth = s->depth - 1;
     struct save *v = bpf_map_lookup_elem(&saves, &depth);
+    int error = 0;
 
-    if (!v || (what & EBPF_SAVE_TAGS && restore_tags(skb, s, v)) || (what & EBPF_SAVE_BYTES && restore_bytes(skb, v))) {
+    if (!v) {
+        return -1;
+    }
+    if (what & EBPF_SAVE_LABELS && s->relabelled != v->relabelled) {
+        error = restore_head(skb, v);
+        s->pushed = s->lowest = v->pushed;
+        s->relabelled = v->relabelled;
+    } else if (what & EBPF_SAVE_TAGS) {
+        error = restore_tags(skb, s, v);
+    }
+    if (error || (what & EBPF_SAVE_BYTES && restore_bytes(skb, v))) {
         return -1;
     }
     s->depth = depth;

@@ -185,8 +185,6 @@ skip_to_end(struct encoding *e, uint32_t from)
     }
 }
 
-#define CHANGES_LABELS 0x80000000 /* Beside EBPF_SAVE_*: what cannot be put back. */
-
 /* What the list changes in the packet for who comes after: EBPF_SAVE_* bits. Lists within, and recirculation, see to it themselves that it is nothing. */
 static uint32_t
 changes_of(const void *list, size_t size)
@@ -210,13 +208,26 @@ changes_of(const void *list, size_t size)
             break;
         case ACTION_PUSH_MPLS:
         case ACTION_POP_MPLS:
-            changes |= CHANGES_LABELS;
+            changes |= EBPF_SAVE_TAGS | EBPF_SAVE_BYTES | EBPF_SAVE_LABELS;
             break;
         default:
             break;
         }
     }
     return changes;
+}
+
+/* How many labels the list pushes and pops, lists within aside. */
+static unsigned
+n_relabels(const void *list, size_t size)
+{
+    const struct action *a;
+    unsigned n = 0;
+
+    ACTION_FOR_EACH (a, list, size) {
+        n += a->kind == ACTION_PUSH_MPLS || a->kind == ACTION_POP_MPLS;
+    }
+    return n;
 }
 
 /* Does a list send a part of the packet? Then the rest is gone. */
@@ -252,9 +263,10 @@ static void
 encode_apart(struct encoding *e, const void *list, size_t size, bool last)
 {
     uint32_t max_len = e->max_len, changes = last ? 0 : changes_of(list, size);
+    bool labels = e->labels;
 
-    if (changes & CHANGES_LABELS) {
-        e->why = "it changes the labels of a copy";
+    if (changes & EBPF_SAVE_LABELS && n_relabels(list, size) > EBPF_MAX_RELABELS) {
+        e->why = "it changes more labels of a copy than can be put back";
         return;
     }
     if (changes) {
@@ -265,12 +277,13 @@ encode_apart(struct encoding *e, const void *list, size_t size, bool last)
         put(e, EBPF_ACT_RESTORE)->arg = changes;
     }
     e->max_len = max_len;
+    e->labels = labels;
 }
 
 static void
 encode_recirc(struct encoding *e, uint32_t id, bool last)
 {
-    const uint32_t all = EBPF_SAVE_META | EBPF_SAVE_TAGS | EBPF_SAVE_BYTES | EBPF_SAVE_KEY;
+    const uint32_t all = EBPF_SAVE_META | EBPF_SAVE_TAGS | EBPF_SAVE_BYTES | EBPF_SAVE_KEY | EBPF_SAVE_LABELS;
     struct ebpf_act *act;
 
     if (!last) {

@@ -21,6 +21,7 @@ struct scratch {
     /* Of copies (lib/dp/ebpf_copy.bpf.h). */
     uint32_t depth;      /* So many are begun. */
     int32_t pushed, lowest; /* Tags, less those popped; the least that was since the last was begun. */
+    uint32_t relabelled; /* So many times labels came or went. */
     uint8_t head[64];    /* Where lib/dp/ebpf_mpls.bpf.h puts headers together. */
     uint32_t saved_end, saved_l4; /* Distances from the packet's end: of where what is saved ends (NOT_SAVED: nothing has to be), and of the saved transport header; 0: none. */
     uint32_t turn;       /* Of ways of the cache that are given up. */

@@ -18,9 +18,9 @@ is_mpls(uint16_t type)
 
 /* Can the labels of the packet be changed by a program? */
 static __always_inline bool
-can_label(struct __sk_buff *skb, const struct scratch *s)
+can_label(struct __sk_buff *skb)
 {
-    return !s->depth && !skb->gso_size && bpf_csum_update(skb, 0) < 0;
+    return !skb->gso_size && bpf_csum_update(skb, 0) < 0;
 }
 
 /* Where labels are or would be: behind the Ethertype, as the parser sees it. 0: the packet is too short. */
@@ -74,7 +74,9 @@ change_labels(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a
     head[(LABEL + n - 1) & (2 * MAX_HEAD - 1)] = a->value[1];
     error = untagged ? (int) bpf_skb_vlan_push(skb, bpf_htons(0x8100), 0) : 0;
     s->l3 = s->l4 = 0;
+    s->relabelled++;
     if (push) {
+        s->tags = s->tags < FLOW_N_VLANS ? s->tags : FLOW_N_VLANS; /* What is behind the label is no tag any more. */
         for (unsigned i = 0; i < LABEL; i++) {
             head[(LABEL + n + i) & (2 * MAX_HEAD - 1)] = a->value[2 + i];
         }

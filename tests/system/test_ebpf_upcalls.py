@@ -8,7 +8,7 @@ from harness import netns
 from harness.command import run
 from harness.vm import AUXDATA, PACKET_AUXDATA, SOL_PACKET
 from harness.wait import equals, until
-from test_forwarding import datagram
+from test_forwarding import datagram, tagged
 from test_offload import flows_from
 
 pytestmark = [pytest.mark.ours, pytest.mark.tiers("ebpf")]
@@ -38,16 +38,31 @@ def without_udp_sum(frame):
 def test_what_programs_cannot_do_says_why(switch, lan):
     """A flow that the daemon executes forwards all the same, counts, and says what kept it from the programs."""
     bridge, first, second = lan
-    copy = "output(port=9,max_len=60),push_mpls:0x8847,set_field:9->mpls_label,output:2"  # There is no port 9.
-    bridge.set_flows(f"priority=5,udp,tp_dst=4020 actions=clone({copy}),output:2", "priority=0 actions=NORMAL")
+    vids = range(1, 101)
+    rewrites = ",".join(f"mod_vlan_vid:{vid},output:2" for vid in vids)
+    bridge.set_flows(f"priority=5,udp,tp_dst=4020 actions={rewrites}", "priority=0 actions=NORMAL")
     frame = datagram(first, second, 4020)
     for _ in range(20):
         first.send(frame)
-    expected = frame[:12] + struct.pack("!HI", 0x8847, 9 << 12 | 1 << 8 | 64) + frame[14:]
-    assert [second.receive(wanted=lambda got: got[12:14] == b"\x88\x47") for _ in range(20)] == [expected] * 20
-    slow = [flow for flow in flows_from(switch, first) if "push_mpls" in flow["actions"]]
-    assert [flow["why"] for flow in slow] == ["the daemon executes it: it changes the labels of a copy"]
-    assert "dp-extra-info:it changes the labels of a copy" in switch.appctl("dpctl/dump-flows", "-m")
+        got = [second.receive(wanted=lambda got: got[12:14] == b"\x81\x00") for _ in vids]
+        assert got == [tagged(frame, vid) for vid in vids]
+    slow = [flow for flow in flows_from(switch, first) if "push_vlan(vid=100" in flow["actions"]]
+    assert [flow["why"] for flow in slow] == ["the daemon executes it: it has too many actions"]
+    assert "dp-extra-info:it has too many actions" in switch.appctl("dpctl/dump-flows", "-m")
+    equals(lambda: bridge.flow("udp,tp_dst=4020").packets, 20, "packets of the rule")
+
+
+def test_labels_of_a_copy(switch, lan):
+    """Copies with other labels, and the packet as it was, by the programs alone."""
+    bridge, first, second = lan
+    copies = ",".join(f"clone(output(port=9,max_len=60),push_mpls:0x8847,set_field:{label}->mpls_label,output:2)" for label in (9, 10))
+    bridge.set_flows(f"priority=5,udp,tp_dst=4020 actions={copies},output:2", "priority=0 actions=NORMAL")
+    frame = datagram(first, second, 4020)
+    expected = {frame} | {frame[:12] + struct.pack("!HI", 0x8847, label << 12 | 1 << 8 | 64) + frame[14:] for label in (9, 10)}
+    for _ in range(20):
+        first.send(frame)
+        assert {second.receive(wanted=expected.__contains__) for _ in range(3)} == expected
+    assert [flow["why"] for flow in flows_from(switch, first) if "clone(push_mpls" in flow["actions"]] == ["offload is off"]
     equals(lambda: bridge.flow("udp,tp_dst=4020").packets, 20, "packets of the rule")
 
 

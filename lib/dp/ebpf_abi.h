@@ -142,7 +142,7 @@ enum ebpf_act_kind {
 #define EBPF_SAVE_TAGS 2
 #define EBPF_SAVE_BYTES 4 /* Of headers. */
 #define EBPF_SAVE_KEY 8   /* The key, since the copy is looked up again. */
-#define EBPF_SAVE_LABELS 16 /* Of MPLS; with the two before. */
+#define EBPF_SAVE_LABELS 16 /* Of MPLS; with EBPF_SAVE_TAGS and EBPF_SAVE_BYTES. */
 #define EBPF_MAX_RELABELS 8 /* How many labels fewer or more a copy may have. One that is looked up again until it has more is dropped, and counted. */
 enum ebpf_layer { EBPF_L2, EBPF_ARP, EBPF_IPV4, EBPF_IPV6, EBPF_PORTS, EBPF_SCTP_PORTS, EBPF_ICMP, EBPF_ICMPV6, EBPF_ND, EBPF_ND_SLL, EBPF_ND_TLL, EBPF_MPLS };
 /* Checksums that a write has to repair. */

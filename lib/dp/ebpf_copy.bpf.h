@@ -169,6 +169,18 @@ pop_tag(struct __sk_buff *skb)
     return beside && !skb->vlan_present ? 0 : error;
 }
 
+/* The outermost 'n' of the noted tags. */
+static __always_inline int
+push_tags(struct __sk_buff *skb, const struct save *v, uint32_t n)
+{
+    for (unsigned i = SAVED_TAGS; i-- > 0;) {
+        if (i < n && bpf_skb_vlan_push(skb, bpf_htons((uint16_t) (v->tag[i] >> 16)), (uint16_t) v->tag[i])) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static __always_inline int
 restore_tags(struct __sk_buff *skb, struct scratch *s, const struct save *v)
 {
@@ -183,15 +195,8 @@ restore_tags(struct __sk_buff *skb, struct scratch *s, const struct save *v)
     if (s->pushed != s->lowest || missing > v->n_tags) {
         return -1;
     }
-    for (unsigned i = SAVED_TAGS; i-- > 0;) {
-        if (i < missing) {
-            if (bpf_skb_vlan_push(skb, bpf_htons((uint16_t) (v->tag[i] >> 16)), (uint16_t) v->tag[i])) {
-                return -1;
-            }
-            s->pushed++;
-        }
-    }
-    return 0;
+    s->pushed = v->pushed;
+    return push_tags(skb, v, missing);
 }
 
 /* Tags and labels, wherever among each other they came and went. Without tags the packet is too long or too short by what labels are. Where it is too long, what is too
@@ -233,12 +238,7 @@ restore_head(struct __sk_buff *skb, const struct save *v)
     if (skb->len + (skb->vlan_present ? sizeof tag : 0) != v->bare_len) {
         return -1;
     }
-    for (unsigned i = SAVED_TAGS; i-- > 0;) {
-        if (i < v->n_tags && bpf_skb_vlan_push(skb, bpf_htons((uint16_t) (v->tag[i] >> 16)), (uint16_t) v->tag[i])) {
-            return -1;
-        }
-    }
-    return 0;
+    return push_tags(skb, v, v->n_tags);
 }
 
 static __always_inline int

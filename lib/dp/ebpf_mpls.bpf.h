@@ -23,11 +23,18 @@ can_label(struct __sk_buff *skb)
     return !skb->gso_size && bpf_csum_update(skb, 0) < 0;
 }
 
+/* How many tags are before the labels: the parser sees no more. */
+static __always_inline uint32_t
+tags_before(const struct scratch *s)
+{
+    return s->tags < FLOW_N_VLANS ? s->tags : FLOW_N_VLANS;
+}
+
 /* Where labels are or would be: behind the Ethertype, as the parser sees it. 0: the packet is too short. */
 static __always_inline uint32_t
 labels_at(struct __sk_buff *skb, const struct scratch *s, uint16_t *type)
 {
-    uint32_t tags = s->tags < FLOW_N_VLANS ? s->tags : FLOW_N_VLANS, inner = tags - (skb->vlan_present ? 1 : 0);
+    uint32_t inner = tags_before(s) - (skb->vlan_present ? 1 : 0);
     uint32_t at = 12 + 4 * inner;
     uint8_t h[10];
 
@@ -76,7 +83,7 @@ change_labels(struct __sk_buff *skb, struct scratch *s, const struct ebpf_act *a
     s->l3 = s->l4 = 0;
     s->relabelled++;
     if (push) {
-        s->tags = s->tags < FLOW_N_VLANS ? s->tags : FLOW_N_VLANS; /* What is behind the label is no tag any more. */
+        s->tags = tags_before(s); /* What is behind the label is no tag any more. */
         for (unsigned i = 0; i < LABEL; i++) {
             head[(LABEL + n + i) & (2 * MAX_HEAD - 1)] = a->value[2 + i];
         }

@@ -112,6 +112,8 @@ test_records_are_left_out(void **state)
     assert_true(n == 2 && a[0].arg == 3 && !a[0].max_len && a[1].max_len == 100);
 }
 
+#define LABEL "push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),"
+
 /* What is done to a copy is between these two; what of the packet has to be put back is said with both. */
 static void
 test_copies_are_marked(void **state)
@@ -125,7 +127,7 @@ test_copies_are_marked(void **state)
     assert_null(encode("sample(sample=50%,actions(meter(1),set(eth(src=00:01:02:03:04:05)),3)),2", a, &n));
     assert_true(n == 7 && a[0].skip == 5 && a[1].kind == EBPF_ACT_SAVE && a[1].arg == EBPF_SAVE_BYTES);
     assert_true(a[2].kind == EBPF_ACT_METER && a[2].skip == 2 && a[5].kind == EBPF_ACT_RESTORE); /* Which the meter does not leave out. */
-    assert_null(encode("clone(push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),3),set(ipv4(ttl=3)),2", a, &n)); /* Below the labels of the copy alone. */
+    assert_null(encode("clone(" LABEL "3),set(ipv4(ttl=3)),2", a, &n)); /* Below the labels of the copy alone. */
     assert_true(n == 6 && a[0].kind == EBPF_ACT_SAVE && a[0].arg == (EBPF_SAVE_TAGS | EBPF_SAVE_BYTES | EBPF_SAVE_LABELS) && a[3].kind == EBPF_ACT_RESTORE);
     assert_null(encode("recirc(0x1),3", a, &n));
     assert_true(n == 4 && a[0].kind == EBPF_ACT_SAVE && a[0].arg & EBPF_SAVE_KEY && !a[1].last && a[2].kind == EBPF_ACT_RESTORE && a[3].last);
@@ -166,8 +168,6 @@ test_meter_has_its_buckets(void **state)
     assert_int_equal(bits.bands[1].dropped.packets, 0);
     assert_int_equal(none.met.packets, 0);
 }
-
-#define LABEL "push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),"
 
 static void
 test_what_programs_cannot_do_has_a_reason(void **state)
